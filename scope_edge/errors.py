@@ -1,0 +1,75 @@
+"""The errors a caller can meet. Every message says what, expected, got and the remedy."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BundleError",
+    "MissingExtraError",
+    "NotAvailableError",
+    "OutcomesError",
+    "PriceError",
+    "PromptError",
+    "ScopeEdgeError",
+    "TrainingError",
+    "UnknownModelError",
+    "UsageError",
+]
+
+
+class ScopeEdgeError(Exception):
+    """Base of every error that scope-edge raises on purpose."""
+
+    def __init__(self, what: str, *, expected: str = "", got: str = "", remedy: str = "") -> None:
+        self.what = what
+        self.expected = expected
+        self.got = got
+        self.remedy = remedy
+        parts = [what]
+        if expected:
+            parts.append(f"expected {expected}")
+        if got:
+            parts.append(f"got {got}")
+        text = ", ".join(parts)
+        super().__init__(f"{text}. {remedy}" if remedy else text)
+
+
+class PromptError(ScopeEdgeError):
+    """The prompt cannot be routed: empty, not text, or not encodable."""
+
+
+class UnknownModelError(ScopeEdgeError):
+    """A model name or wildcard matches nothing in the pool."""
+
+
+class OutcomesError(ScopeEdgeError):
+    """An outcome table is missing something, or holds values that mean nothing."""
+
+
+class PriceError(ScopeEdgeError):
+    """A price is missing, negative or not a number."""
+
+
+class BundleError(ScopeEdgeError):
+    """A bundle is missing, incomplete, altered, or of a format this version cannot read."""
+
+
+class UsageError(ScopeEdgeError):
+    """Arguments that exclude each other or lie outside their range."""
+
+
+class NotAvailableError(ScopeEdgeError):
+    """A documented feature that this version does not have yet."""
+
+
+class MissingExtraError(ScopeEdgeError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, purpose: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed",
+            remedy=f"Run: pip install 'scope-edge[{extra}]'",
+        )
+
+
+class TrainingError(ScopeEdgeError):
+    """Training cannot start or go on with what it was given."""
