@@ -1,0 +1,280 @@
+"""A bundle on disk: reading with verification, writing all or nothing.
+
+A bundle is a folder (see the README for its files). `manifest.json` lists every file with its size
+and SHA-256; a bundle whose files do not match it is refused. Nothing in it is a pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scope_edge.errors import BundleError
+
+__all__ = ["FORMAT_VERSION", "Bundle", "default_bundle", "encoder_hash", "read_bundle", "verify", "write_bundle"]
+
+FORMAT_VERSION = (1, 0)
+HASH_LIMIT = 64 * 2**20
+ENCODER_FILES = ("encoder.onnx", "encoder.onnx_data", "tokenizer.json")
+_REBUILD = "Get the bundle again, or rebuild it with `scope-edge build`."
+
+Tensors = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The parsed files of a bundle. `models`, `anchors` are empty in one that is only an encoder."""
+
+    path: Path
+    config: dict[str, Any]
+    models: list[dict[str, Any]]
+    anchors: Tensors
+    anchor_labels: dict[str, Any]
+    fingerprints: Tensors
+
+
+def default_bundle() -> Path:
+    """The folder of the bundle that ships with the package."""
+    return Path(__file__).parent / "models" / "default"
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """Verify and read a bundle.
+
+    Raises
+    ------
+    BundleError
+        Not a bundle; a file is missing, truncated or altered; a newer format; or the fingerprints
+        belong to another encoder.
+    """
+    root = Path(path)
+    verify(root, full=False)
+    config = _read_json(root / "config.json", dict)
+    oldest = _version(config.get("oldest_reader", config.get("format_version")), root)
+    if oldest > FORMAT_VERSION:
+        raise BundleError(
+            f"The bundle {root} needs a newer scope-edge",
+            expected=f"a format that version {FORMAT_VERSION[0]}.{FORMAT_VERSION[1]} can read",
+            got=f"{oldest[0]}.{oldest[1]}",
+            remedy="Run: pip install --upgrade scope-edge",
+        )
+    anchors, anchor_meta = _read_tensors(root / "anchors.safetensors")
+    fingerprints, meta = _read_tensors(root / "fingerprints.safetensors")
+    wanted = config.get("encoder", {}).get("hash")
+    for name, found in (("fingerprints", meta.get("encoder_hash")), ("anchors", anchor_meta.get("encoder_hash"))):
+        if found is not None and found != wanted:
+            raise BundleError(
+                f"The {name} in {root} were made with another encoder",
+                expected=str(wanted)[:12],
+                got=str(found)[:12],
+                remedy="Rebuild the bundle with `scope-edge build`; embeddings of two encoders cannot be mixed.",
+            )
+    models = _read_json(root / "models.json", list) if (root / "models.json").exists() else []
+    labels = json.loads(anchor_meta.get("labels", "{}"))
+    return Bundle(root, config, models, anchors, labels, fingerprints)
+
+
+def verify(path: str | Path, *, full: bool = True, progress: Callable[[str], None] | None = None) -> list[str]:
+    """Check every file of a bundle against its manifest.
+
+    Parameters
+    ----------
+    full : bool
+        Hash every file. Otherwise files above 64 MB are checked by size alone.
+    progress : callable, optional
+        Called with the name of each file before it is checked.
+
+    Returns
+    -------
+    list of str
+        The names that were checked.
+    """
+    root = Path(path)
+    manifest_path = root / "manifest.json"
+    if not manifest_path.is_file():
+        raise BundleError(
+            f"No bundle at {root}",
+            expected="a folder with a manifest.json",
+            got="an existing folder without one" if root.is_dir() else "nothing there",
+            remedy="Give the folder that `scope-edge build` wrote, or leave the path out for the shipped bundle.",
+        )
+    manifest = _read_json(manifest_path, dict)
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not files:
+        raise BundleError(f"{manifest_path} lists no files", remedy=_REBUILD)
+    for name, entry in files.items():
+        file = root / name
+        if progress:
+            progress(name)
+        if not isinstance(entry, dict) or Path(name).name != name:
+            raise BundleError(f"{manifest_path} has a bad entry", got=repr(name), remedy=_REBUILD)
+        if not file.is_file():
+            raise BundleError(f"The bundle {root} lacks a file", expected=name, got="nothing there", remedy=_REBUILD)
+        size = file.stat().st_size
+        if size != entry.get("bytes"):
+            raise BundleError(
+                f"The bundle file {file} has the wrong size",
+                expected=f"{entry.get('bytes')} bytes",
+                got=f"{size} bytes",
+                remedy=_REBUILD,
+            )
+        if (full or size <= HASH_LIMIT) and _sha256(file) != entry.get("sha256"):
+            raise BundleError(
+                f"The bundle file {file} was altered",
+                expected=f"SHA-256 {str(entry.get('sha256'))[:12]}...",
+                got="another one",
+                remedy=_REBUILD,
+            )
+    return list(files)
+
+
+def write_bundle(
+    path: str | Path,
+    *,
+    config: Mapping[str, Any],
+    encoder: Path,
+    fingerprints: Mapping[str, NDArray[Any]],
+    models: list[dict[str, Any]] | None = None,
+    anchors: Mapping[str, NDArray[Any]] | None = None,
+    anchor_labels: Mapping[str, Any] | None = None,
+    card: str = "",
+) -> None:
+    """Write a bundle beside its destination, then move it into place in one step.
+
+    `encoder` is a folder with the encoder's files. An existing bundle is replaced; any other
+    existing folder is refused.
+
+    Raises
+    ------
+    BundleError
+        The destination cannot be written (for example a full disk). It is left as it was.
+    """
+    from safetensors.numpy import save_file
+
+    target = Path(path).absolute()
+    if target.exists() and not (target / "manifest.json").is_file() and not _is_empty(target):
+        raise BundleError(f"{target} exists and is not a bundle", remedy="Give a new folder, or remove this one first.")
+    staging: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        staging.chmod(0o755)
+        for name in ENCODER_FILES:
+            if (encoder / name).exists():
+                shutil.copyfile(encoder / name, staging / name)
+        marked = {"encoder_hash": str(config["encoder"]["hash"])}
+        save_file(_contiguous(fingerprints), staging / "fingerprints.safetensors", marked)
+        if anchors is not None:
+            labels = json.dumps(anchor_labels or {}, ensure_ascii=False, separators=(",", ":"))
+            save_file(_contiguous(anchors), staging / "anchors.safetensors", {**marked, "labels": labels})
+        if models is not None:
+            _write_json(staging / "models.json", models)
+        _write_json(staging / "config.json", dict(config))
+        if card:
+            (staging / "README.md").write_text(card, encoding="utf-8")
+        listed = {
+            file.name: {"sha256": _sha256(file), "bytes": file.stat().st_size} for file in sorted(staging.iterdir())
+        }
+        _write_json(staging / "manifest.json", {"files": listed})
+        for file in staging.iterdir():
+            _sync(file)
+        _move_into_place(staging, target)
+    except OSError as error:
+        raise BundleError(
+            f"Cannot write the bundle {target}", got=str(error), remedy="What was there before is unchanged."
+        ) from error
+    finally:
+        if staging is not None and staging.exists():
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def encoder_hash(folder: Path) -> str:
+    """One hash over the encoder's files: embeddings agree exactly when it does."""
+    hasher = hashlib.sha256()
+    for name in ENCODER_FILES:
+        file = folder / name
+        if file.exists():
+            hasher.update(name.encode() + bytes.fromhex(_sha256(file)))
+    return hasher.hexdigest()
+
+
+def _move_into_place(staging: Path, target: Path) -> None:
+    if not target.exists():
+        os.rename(staging, target)
+        return
+    old = staging.with_name(staging.name + "-old")
+    os.rename(target, old)
+    try:
+        os.rename(staging, target)
+    except OSError:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _contiguous(tensors: Mapping[str, NDArray[Any]]) -> Tensors:
+    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_json(file: Path, value: Any) -> None:
+    file.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _read_json(file: Path, kind: type) -> Any:
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"Cannot read {file}", got=str(error), remedy=_REBUILD) from error
+    if not isinstance(value, kind):
+        raise BundleError(f"{file} is malformed", expected=kind.__name__, got=type(value).__name__, remedy=_REBUILD)
+    return value
+
+
+def _read_tensors(file: Path) -> tuple[Tensors, dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not file.exists():
+        return {}, {}
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            return tensors, dict(opened.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise BundleError(f"Cannot read {file}", got=str(error), remedy=_REBUILD) from error
+
+
+def _version(text: Any, root: Path) -> tuple[int, int]:
+    try:
+        major, minor = str(text).split(".")
+        return int(major), int(minor)
+    except ValueError:
+        raise BundleError(
+            f"The bundle {root} has no readable format version", got=repr(text), remedy=_REBUILD
+        ) from None

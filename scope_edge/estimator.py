@@ -1,0 +1,231 @@
+"""From an encoded prompt to accuracy, tokens and cost of every model in the pool.
+
+For a prompt with loadings (a, b, c, d) and a model m with fingerprint (theta, psi):
+
+    logit P  = scale_m (a . theta_m - b + delta_m) + shift_m
+    log(1 + tokens) = c . psi_m + d + eta_m
+
+delta and eta are local offsets, voted by the model's results on the nearest anchors and shrunk
+towards zero. delta is one Newton step of the MAP offset under the prior N(0, 1/shrinkage):
+delta = sum w (y - p) / (shrinkage + sum w p (1 - p)), so a few neighbours say little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scope_edge.anchors import AnchorSet
+from scope_edge.encoder import Encoding
+from scope_edge.errors import BundleError
+from scope_edge.fingerprints import MISSING, Fingerprints, decode_lengths, decode_scores
+from scope_edge.jit import kernels
+
+__all__ = ["Estimates", "Estimator", "LookupSettings"]
+
+_FIXED = 4096  # residuals are whole multiples of 1/4096: their sums are exact in any order
+_WEIGHT = 1024
+_Z80 = 1.2815515655446004  # half of the width of a central 80% interval, in standard deviations
+_LOG_TOKENS_MAX = 12.7
+
+
+@dataclass(frozen=True)
+class LookupSettings:
+    """How the nearest anchors vote; tuned on split=val by `build`.
+
+    neighbours: how many speak. power: a neighbour's weight is its cosine to this power.
+    shrinkage: prior precision of the offset of the logit; length_shrinkage: of log tokens, in
+    neighbours.
+    """
+
+    neighbours: int
+    power: float
+    shrinkage: float
+    length_shrinkage: float
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> LookupSettings:
+        """Read the section `lookup` of config.json."""
+        try:
+            return cls(
+                neighbours=int(values["neighbours"]),
+                power=float(values["power"]),
+                shrinkage=float(values["shrinkage"]),
+                length_shrinkage=float(values["length_shrinkage"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError("config.json has no valid lookup settings", got=str(error)) from error
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Predictions per model, before any call is made.
+
+    Every array is float32, of shape (n_models,) for one prompt and (n_prompts, n_models) for a
+    batch, and never NaN.
+
+    Attributes
+    ----------
+    models : list of str
+    p_correct, p_low, p_high : in [0, 1]; the probability of a right answer and its 80% credible
+        interval, which says how well the model is known here.
+    input_tokens, output_tokens : expected counts.
+    output_tokens_p10, output_tokens_p50, output_tokens_p90 : quantiles of the output tokens.
+    cost_usd, cost_usd_p90 : USD for the call, expected and with the output tokens at their 90%.
+    novelty : float in [0, 1], or (n_prompts,); the share of validation prompts that lie closer to
+        their anchors than this one. 1 means unlike every anchor.
+    """
+
+    models: list[str]
+    p_correct: NDArray[np.float32]
+    p_low: NDArray[np.float32]
+    p_high: NDArray[np.float32]
+    input_tokens: NDArray[np.float32]
+    output_tokens: NDArray[np.float32]
+    output_tokens_p10: NDArray[np.float32]
+    output_tokens_p50: NDArray[np.float32]
+    output_tokens_p90: NDArray[np.float32]
+    cost_usd: NDArray[np.float32]
+    cost_usd_p90: NDArray[np.float32]
+    novelty: Any
+
+    def row(self, index: int) -> Estimates:
+        """The estimates of one prompt of a batch."""
+        return self._map(lambda array: array[index], float(self.novelty[index]), self.models)
+
+    def only(self, columns: NDArray[np.intp]) -> Estimates:
+        """The estimates of some of the models."""
+        models = [self.models[column] for column in columns]
+        return self._map(lambda array: array[..., columns], self.novelty, models)
+
+    def rows(self) -> list[dict[str, float | str]]:
+        """One dict per model, for tables and JSON; for one prompt only."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        return [
+            {"model": model, **{name: float(array[index]) for name, array in arrays.items()}}
+            for index, model in enumerate(self.models)
+        ]
+
+    def _map(self, pick: Any, novelty: Any, models: list[str]) -> Estimates:
+        return Estimates(models=models, novelty=novelty, **{name: pick(getattr(self, name)) for name in _ARRAYS})
+
+
+_ARRAYS = tuple(field.name for field in fields(Estimates) if field.name not in ("models", "novelty"))
+
+
+class Estimator:
+    """Fingerprints over anchors, prepared for queries. Immutable and safe to share by threads."""
+
+    def __init__(
+        self,
+        anchors: AnchorSet,
+        fingerprints: Fingerprints,
+        settings: LookupSettings,
+        novelty_quantiles: Sequence[float],
+    ) -> None:
+        self.anchors = anchors
+        self.fingerprints = fingerprints
+        self.settings = settings
+        self._novelty_quantiles = np.asarray(novelty_quantiles, np.float32)
+        prints = fingerprints
+        self._theta, self._psi = prints.theta_mean, prints.psi_mean
+        covariance = np.linalg.inv(prints.theta_precision.astype(np.float64))
+        self._covariance = covariance.reshape(len(covariance), -1).astype(np.float32)
+        self._scale, self._shift = prints.calibration[:, 0].copy(), prints.calibration[:, 1].copy()
+        self._ratios = np.array([card.token_ratio for card in prints.cards], np.float32)
+        prices = [(card.price.input_usd_per_mtok, card.price.output_usd_per_mtok) for card in prints.cards]
+        self._price_in, self._price_out = np.array(prices, np.float64).reshape(-1, 2).T / 1e6
+        self._residuals, self._information = self._score_tables()
+        self._length_residuals, self._length_information = self._length_tables()
+
+    def estimate(self, encodings: Sequence[Encoding]) -> Estimates:
+        """Predict for encoded prompts; arrays of shape (len(encodings), n_models).
+
+        Each prompt is worked out by itself, so no estimate depends on the rest of its batch.
+        """
+        n, names = len(encodings), self.fingerprints.names
+        logit, spread, log_tokens = (np.empty((n, len(names)), np.float32) for _ in range(3))
+        similarity = np.empty(n, np.float32)
+        for row, encoding in enumerate(encodings):
+            similarity[row] = self._predict(encoding, logit[row], spread[row], log_tokens[row])
+        tokens_in = np.array([encoding.n_tokens for encoding in encodings], np.float32)[:, None] * self._ratios
+        quantiles = [
+            np.expm1(np.clip(log_tokens + self.fingerprints.length_quantiles[:, column], 0, _LOG_TOKENS_MAX))
+            for column in range(3)
+        ]
+        tokens_out = np.maximum(np.exp(log_tokens) * self.fingerprints.smear - 1, 0)
+        cost_in = tokens_in * self._price_in
+        return Estimates(
+            models=names,
+            p_correct=_sigmoid(logit),
+            p_low=_sigmoid(logit - np.float32(_Z80) * spread),
+            p_high=_sigmoid(logit + np.float32(_Z80) * spread),
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
+            output_tokens_p10=quantiles[0],
+            output_tokens_p50=quantiles[1],
+            output_tokens_p90=quantiles[2],
+            cost_usd=(cost_in + tokens_out * self._price_out).astype(np.float32),
+            cost_usd_p90=(cost_in + quantiles[2] * self._price_out).astype(np.float32),
+            novelty=self._novelty(similarity),
+        )
+
+    def _predict(
+        self,
+        encoding: Encoding,
+        logit: NDArray[np.float32],
+        spread: NDArray[np.float32],
+        log_tokens: NDArray[np.float32],
+    ) -> np.float32:
+        """Write one prompt's predictions; returns the mean cosine of its five nearest anchors."""
+        settings, kernel, n_models = self.settings, kernels(), len(self._theta)
+        near = self.anchors.nearest(encoding.z, settings.neighbours)
+        weights = np.rint(np.maximum(near.cosines, 0) ** settings.power * _WEIGHT).astype(np.int32)
+        delta, evidence = np.empty(n_models), np.empty(n_models)
+        unit = float(_FIXED * _WEIGHT)
+        kernel.vote_residuals(
+            near.rows, weights, self._residuals, self._information, settings.shrinkage * unit, delta, evidence
+        )
+        local = 1.0 / (evidence / unit + settings.shrinkage)
+        ability = (self._theta * encoding.a).sum(axis=1) - encoding.b
+        outer = np.outer(encoding.a, encoding.a).ravel()
+        variance = np.maximum((self._covariance * outer).sum(axis=1), 0) + local
+        logit[:] = self._scale * (ability + delta) + self._shift
+        spread[:] = self._scale * np.sqrt(variance)
+        kernel.vote_residuals(
+            near.rows, weights, self._length_residuals, self._length_information,
+            settings.length_shrinkage * unit, delta, evidence,
+        )  # fmt: skip
+        log_tokens[:] = np.clip((self._psi * encoding.c).sum(axis=1) + encoding.d + delta, 0, _LOG_TOKENS_MAX)
+        return np.float32(near.cosines[:5].mean())
+
+    def _novelty(self, similarity: NDArray[np.float32]) -> NDArray[np.float64]:
+        quantiles = self._novelty_quantiles  # of the similarity of validation prompts, ascending
+        return 1.0 - np.interp(similarity, quantiles, np.linspace(0, 1, len(quantiles)))
+
+    def _score_tables(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        anchors, prints = self.anchors, self.fingerprints
+        p = _sigmoid(anchors.a @ self._theta.T - anchors.b[:, None])
+        known = prints.scores != MISSING
+        residuals = np.where(known, decode_scores(prints.scores) - p, 0)
+        return _fixed(residuals), _fixed(np.where(known, p * (1 - p), 0))
+
+    def _length_tables(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        anchors, prints = self.anchors, self.fingerprints
+        expected = anchors.c @ self._psi.T + anchors.d[:, None]
+        known = prints.log_tokens != MISSING
+        residuals = np.where(known, np.clip(decode_lengths(prints.log_tokens) - expected, -6, 6), 0)
+        return _fixed(residuals), _fixed(known)
+
+
+def _fixed(values: NDArray[Any]) -> NDArray[np.int16]:
+    fixed: NDArray[np.int16] = np.rint(values * _FIXED).astype(np.int16)
+    return fixed
+
+
+def _sigmoid(logit: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.float32(1) / (np.float32(1) + np.exp(np.clip(-logit, -60, 60)))

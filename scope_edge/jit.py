@@ -1,0 +1,107 @@
+"""Which kernels answer: numpy's at first, the compiled ones once they are warm.
+
+Importing numba takes longer than hundreds of decisions, so nobody waits for it: the first
+decisions run on numpy, and the compiled kernels take over when a background thread has them ready.
+Both give the same results, so the swap cannot be seen in a decision.
+"""
+
+from __future__ import annotations
+
+import atexit
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scope_edge.kernels import plain
+
+__all__ = ["Kernels", "kernels", "start_warmup", "warmup"]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """One implementation of every kernel."""
+
+    topk_cosine: Callable[..., None]
+    vote_residuals: Callable[..., None]
+    fit_ability: Callable[..., None]
+    compiled: bool
+
+
+_PLAIN = Kernels(plain.topk_cosine, plain.vote_residuals, plain.fit_ability, compiled=False)
+_current = _PLAIN
+_lock = threading.Lock()
+_thread: threading.Thread | None = None
+
+
+def kernels() -> Kernels:
+    """The kernels to call now."""
+    return _current
+
+
+def warmup() -> bool:
+    """Compile the kernels, or load them from numba's cache, and switch to them.
+
+    Returns
+    -------
+    bool
+        True if the compiled kernels serve now; False if numba's JIT is disabled
+        (NUMBA_DISABLE_JIT), where numpy is the faster of the two.
+    """
+    global _current
+    with _lock:
+        if not _current.compiled:
+            compiled = _compile()
+            if compiled is not None:
+                _current = compiled
+        return _current.compiled
+
+
+def start_warmup() -> None:
+    """Run `warmup` once in a daemon thread; later calls do nothing."""
+    global _thread
+    if _thread is None and not _current.compiled:
+        _thread = threading.Thread(target=warmup, name="scope-edge-warmup", daemon=True)
+        # The compiler must not be running when the interpreter is torn down.
+        atexit.register(_thread.join)
+        _thread.start()
+
+
+def _compile() -> Kernels | None:
+    import numba
+
+    if numba.config.DISABLE_JIT:
+        return None
+    try:
+        modules = _import_kernels()
+    except RuntimeError:
+        # numba finds no writable place for its cache, neither beside the package nor in the home
+        # directory: let it use one that ends with this process.
+        folder = tempfile.TemporaryDirectory(prefix="scope-edge-")
+        atexit.register(folder.cleanup)
+        numba.config.CACHE_DIR = folder.name
+        modules = _import_kernels()
+    topk, vote, ability = modules
+    compiled = Kernels(topk.topk_cosine, vote.vote_residuals, ability.fit_ability, compiled=True)
+    _exercise(compiled)
+    return compiled
+
+
+def _import_kernels() -> tuple[Any, Any, Any]:
+    from scope_edge.kernels import ability, topk, vote
+
+    return topk, vote, ability
+
+
+def _exercise(compiled: Kernels) -> None:
+    """Call each kernel with the types of the query path, so that it is compiled for them."""
+    indices, keys = np.zeros(1, np.int32), np.zeros(1, np.float32)
+    compiled.topk_cosine(np.ones(2, np.int16), np.ones((2, 2), np.int8), np.ones(2, np.float32), indices, keys)
+    table = np.ones((2, 3), np.int16)
+    offsets, evidence = np.zeros(3), np.zeros(3)
+    compiled.vote_residuals(indices, np.ones(1, np.int32), table, table, 1.0, offsets, evidence)
+    one = np.eye(1)
+    compiled.fit_ability(one, np.zeros(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))

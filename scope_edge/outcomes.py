@@ -1,0 +1,342 @@
+"""Outcome tables: which model answered which prompt, how well, and at how many tokens.
+
+Two shapes come in: a whole table folder (for `build`, `train` and `evaluate`), and the rows of one
+model (for `add_model`). Both are checked here once; nothing behind this module checks again.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scope_edge.errors import MissingExtraError, OutcomesError
+
+__all__ = ["USABLE_TOKENS", "ModelRow", "OutcomeRow", "OutcomeTable", "read_rows", "read_table"]
+
+USABLE_TOKENS = frozenset({"usage", "bpe", "bpe+thinking"})
+"""Kinds of token counts that say what a call really cost; others leave hidden reasoning out."""
+
+
+@dataclass(frozen=True)
+class OutcomeRow:
+    """One answer of one model. `output_tokens` and `input_tokens` are None where unknown."""
+
+    score: float
+    prompt: str | None = None
+    query_id: str | None = None
+    output_tokens: float | None = None
+    input_tokens: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """What a table says of a model; prices in USD per million tokens."""
+
+    model: str
+    usd_per_mtok_in: float
+    usd_per_mtok_out: float
+    params_b: float | None = None
+    thinks: bool = False
+    role: str = "train"
+
+
+@dataclass(frozen=True)
+class OutcomeTable:
+    """A table folder as dense matrices of shape (n_queries, n_models); NaN marks a missing cell."""
+
+    query_ids: list[str]
+    prompts: list[str]
+    sources: NDArray[np.str_]
+    categories: NDArray[np.str_]
+    splits: NDArray[np.str_]
+    models: list[ModelRow]
+    scores: NDArray[np.float32]
+    output_tokens: NDArray[np.float32]  # usable kinds only
+    input_tokens: NDArray[np.float32]
+
+    def rows(self, split: str) -> NDArray[np.intp]:
+        """Indices of the queries of a split."""
+        return np.flatnonzero(self.splits == split)
+
+    def without_lengths(self, patterns: Sequence[str]) -> OutcomeTable:
+        """The table with the output tokens of some sources (names or wildcards) left out.
+
+        For sources that ask for the bare answer, whose lengths say nothing of ordinary use.
+        """
+        named = [any(fnmatchcase(source, pattern) for pattern in patterns) for source in self.sources.tolist()]
+        output_tokens = self.output_tokens.copy()
+        output_tokens[np.array(named, bool)] = np.nan
+        return replace(self, output_tokens=output_tokens)
+
+    def columns(self, split: str, least: int) -> NDArray[np.intp]:
+        """Indices of the models with at least `least` outcomes in a split; role=join is left out."""
+        counts = np.isfinite(self.scores[self.rows(split)]).sum(axis=0)
+        fits = [row.role != "join" and counts[i] >= least for i, row in enumerate(self.models)]
+        return np.flatnonzero(fits)
+
+
+def read_table(folder: str | Path) -> OutcomeTable:
+    """Read a folder of `queries`, `outcomes` and `models` tables (.parquet, .csv or .jsonl).
+
+    Raises
+    ------
+    OutcomesError
+        A file or column is missing, a score is not in [0, 1], a price is missing or negative, an
+        id is unknown, or a cell is filled twice.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise OutcomesError(
+            "No such outcome table",
+            expected="a folder with queries, outcomes and models tables",
+            got=str(root),
+            remedy="See the README, section 'Outcome tables'.",
+        )
+    queries = _frame(root, "queries", {"query_id": str, "prompt": str})
+    outcomes = _frame(root, "outcomes", {"query_id": str, "model": str, "score": float})
+    models = _frame(root, "models", {"model": str, "usd_per_mtok_in": float, "usd_per_mtok_out": float})
+
+    query_ids = queries["query_id"].to_list()
+    row_of = {query_id: index for index, query_id in enumerate(query_ids)}
+    if len(row_of) != len(query_ids):
+        raise OutcomesError("queries: a query_id stands twice", remedy="Give every query its own id.")
+    prompts = queries["prompt"].to_list()
+    for query_id, prompt in zip(query_ids, prompts, strict=True):
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise OutcomesError("queries: a prompt is empty", got=f"query_id {query_id!r}")
+    model_rows = [_model_row(row) for row in models.iter_rows(named=True)]
+    column_of = {row.model: index for index, row in enumerate(model_rows)}
+    if len(column_of) != len(model_rows):
+        raise OutcomesError("models: a model stands twice", remedy="Give every model one row.")
+
+    rows = _indices(outcomes["query_id"].to_list(), row_of, "query_id", "queries")
+    columns = _indices(outcomes["model"].to_list(), column_of, "model", "models")
+    score = _floats(outcomes["score"].to_list())
+    bad = ~((score >= 0) & (score <= 1))
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        raise OutcomesError(
+            f"outcomes: {int(bad.sum())} scores are outside [0, 1]",
+            expected="numbers from 0 (wrong) to 1 (right)",
+            got=f"{score[at]} in row {at + 1}",
+        )
+    flat = rows * len(model_rows) + columns
+    if len(np.unique(flat)) != len(flat):
+        raise OutcomesError(
+            "outcomes: a (query_id, model) pair stands twice",
+            remedy="Average repeated runs into one score first.",
+        )
+    shape = (len(query_ids), len(model_rows))
+    scores = np.full(shape, np.nan, np.float32)
+    scores[rows, columns] = score
+    output_tokens = np.full(shape, np.nan, np.float32)
+    input_tokens = np.full(shape, np.nan, np.float32)
+    usable = np.ones(len(rows), bool)
+    if "tokens_kind" in outcomes.columns:
+        usable = np.array([kind is None or kind in USABLE_TOKENS for kind in outcomes["tokens_kind"].to_list()], bool)
+    for name, matrix, keep in (
+        ("output_tokens", output_tokens, usable),
+        ("input_tokens", input_tokens, np.ones(len(rows), bool)),
+    ):
+        if name in outcomes.columns:
+            values = _floats(outcomes[name].to_list())
+            keep = keep & (values >= 0)
+            matrix[rows[keep], columns[keep]] = values[keep]
+
+    def labels(name: str, default: str) -> NDArray[np.str_]:
+        if name not in queries.columns:
+            return np.full(len(query_ids), default)
+        return np.array([default if value is None else str(value) for value in queries[name].to_list()])
+
+    return OutcomeTable(
+        query_ids=query_ids,
+        prompts=prompts,
+        sources=labels("source", ""),
+        categories=labels("category", ""),
+        splits=labels("split", "train"),
+        models=model_rows,
+        scores=scores,
+        output_tokens=output_tokens,
+        input_tokens=input_tokens,
+    )
+
+
+def read_rows(outcomes: Any) -> list[OutcomeRow]:
+    """Read the outcomes of one model.
+
+    Parameters
+    ----------
+    outcomes : path, sequence of mappings, or a pandas, polars or pyarrow table
+        Rows with `score` in [0, 1], `prompt` or `query_id`, and optionally `output_tokens`,
+        `input_tokens` and `tokens_kind`. Other columns are ignored. A path ends in .csv, .jsonl,
+        .json or .parquet.
+
+    Raises
+    ------
+    OutcomesError
+        Nothing to read, a column is missing, or a value means nothing. The row is named.
+    """
+    rows = list(_mappings(outcomes))
+    if not rows:
+        raise OutcomesError("The outcomes are empty", expected="at least one row")
+    return [_outcome_row(row, number) for number, row in enumerate(rows, start=1)]
+
+
+def _outcome_row(row: Any, number: int) -> OutcomeRow:
+    where = f"outcomes, row {number}"
+    if not isinstance(row, Mapping):
+        raise OutcomesError(f"{where}: not a row", expected="a mapping", got=type(row).__name__)
+    score = _number(row.get("score"))
+    if score is None or not 0.0 <= score <= 1.0:
+        raise OutcomesError(
+            f"{where}: bad score",
+            expected="a number from 0 (wrong) to 1 (right)",
+            got=repr(row.get("score")),
+            remedy="Leave rows without a verdict out; a failed call is not a wrong answer.",
+        )
+    prompt, query_id = _text(row.get("prompt")), _text(row.get("query_id"))
+    if prompt is None and query_id is None:
+        raise OutcomesError(
+            f"{where}: no prompt", expected="a column 'prompt' or 'query_id'", got=", ".join(map(str, row))
+        )
+    tokens: dict[str, float | None] = {}
+    for name in ("output_tokens", "input_tokens"):
+        value = _number(row.get(name))
+        if value is not None and (value < 0 or math.isinf(value)):
+            raise OutcomesError(
+                f"{where}: bad {name}", expected="a count of tokens, or nothing", got=repr(row.get(name))
+            )
+        tokens[name] = value
+    kind = _text(row.get("tokens_kind"))
+    if kind is not None and kind not in USABLE_TOKENS:
+        tokens["output_tokens"] = None
+    return OutcomeRow(score=score, prompt=prompt, query_id=query_id, **tokens)
+
+
+def _mappings(outcomes: Any) -> Iterable[Any]:
+    if isinstance(outcomes, str | Path):
+        return _file_rows(Path(outcomes))
+    # pyarrow, polars and pandas, told apart by their methods so that none of them is imported
+    for method, arguments in (("to_pylist", ()), ("to_dicts", ()), ("to_dict", ("records",))):
+        if hasattr(outcomes, method):
+            return cast(list[Any], getattr(outcomes, method)(*arguments))
+    if isinstance(outcomes, Sequence) and not isinstance(outcomes, bytes):
+        return outcomes
+    raise OutcomesError(
+        "These outcomes cannot be read",
+        expected="a path, a list of mappings, or a pandas, polars or pyarrow table",
+        got=type(outcomes).__name__,
+    )
+
+
+def _file_rows(path: Path) -> list[Any]:
+    try:
+        if path.suffix == ".csv":
+            with path.open(encoding="utf-8", newline="") as file:
+                return list(csv.DictReader(file))
+        if path.suffix == ".jsonl":
+            with path.open(encoding="utf-8") as file:
+                return [json.loads(line) for line in file if line.strip()]
+        if path.suffix == ".json":
+            loaded = json.loads(path.read_text(encoding="utf-8"))
+            return loaded if isinstance(loaded, list) else [loaded]
+        if path.suffix == ".parquet":
+            return cast(list[Any], _polars().read_parquet(path).to_dicts())
+    except (OSError, ValueError) as error:
+        raise OutcomesError(f"Cannot read the outcomes in {path}", got=str(error)) from error
+    raise OutcomesError("Unknown kind of outcome file", expected=".csv, .jsonl, .json or .parquet", got=path.name)
+
+
+def _number(value: Any) -> float | None:
+    """A finite or infinite number; None for what means 'missing' (None, '', NaN)."""
+    if value is None or value == "" or isinstance(value, bool):
+        return float(value) if isinstance(value, bool) else None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return math.inf  # outside every range that is asked for: reported with its row
+    return None if math.isnan(number) else number
+
+
+def _text(value: Any) -> str | None:
+    if value is None or (isinstance(value, float) and math.isnan(value)) or value == "":
+        return None
+    return value if isinstance(value, str) else str(value)
+
+
+def _polars() -> Any:
+    try:
+        import polars
+    except ImportError as error:
+        raise MissingExtraError("Reading this table", "polars", "build") from error
+    return polars
+
+
+def _frame(root: Path, name: str, required: Mapping[str, type]) -> Any:
+    polars = _polars()
+    readers = {
+        ".parquet": polars.read_parquet,
+        ".csv": polars.read_csv,
+        ".jsonl": polars.read_ndjson,
+    }
+    for suffix, reader in readers.items():
+        path = root / f"{name}{suffix}"
+        if path.exists():
+            try:
+                frame = reader(path)
+            except (OSError, polars.exceptions.PolarsError) as error:
+                raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
+            missing = [column for column in required if column not in frame.columns]
+            if missing:
+                raise OutcomesError(
+                    f"{path.name} lacks columns", expected=", ".join(required), got=", ".join(frame.columns)
+                )
+            return frame.with_columns(
+                [polars.col(c).cast(polars.String if kind is str else polars.Float64) for c, kind in required.items()]
+            )
+    raise OutcomesError(f"The folder {root} has no {name} table", expected=f"{name}.parquet, .csv or .jsonl")
+
+
+def _model_row(row: Mapping[str, Any]) -> ModelRow:
+    prices = []
+    for name in ("usd_per_mtok_in", "usd_per_mtok_out"):
+        price = _number(row[name])
+        if price is None or not 0 <= price < math.inf:
+            raise OutcomesError(
+                f"models: {row['model']!r} has no usable {name}",
+                expected="USD per million tokens, 0 if it is free",
+                got=repr(row[name]),
+                remedy="State the price; an unknown one is never taken as 0.",
+            )
+        prices.append(price)
+    params = _number(row.get("params_b"))
+    return ModelRow(
+        model=str(row["model"]),
+        usd_per_mtok_in=prices[0],
+        usd_per_mtok_out=prices[1],
+        params_b=params,
+        thinks=str(row.get("thinks")).lower() in {"true", "1"},
+        role=_text(row.get("role")) or "train",
+    )
+
+
+def _indices(values: Sequence[Any], known: Mapping[str, int], column: str, table: str) -> NDArray[np.intp]:
+    try:
+        return np.fromiter((known[value] for value in values), np.intp, len(values))
+    except KeyError as error:
+        raise OutcomesError(
+            f"outcomes: unknown {column}", expected=f"one of the {table} table", got=repr(error.args[0])
+        ) from None
+
+
+def _floats(values: Sequence[Any]) -> NDArray[np.float64]:
+    return np.array([math.nan if value is None else float(value) for value in values], np.float64)

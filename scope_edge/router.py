@@ -1,0 +1,413 @@
+"""The router: what users hold. It ties encoder, anchors, fingerprints and policy together."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scope_edge import jit
+from scope_edge.anchors import AnchorSet
+from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
+from scope_edge.encoder import Encoder, Encoding, check_prompt
+from scope_edge.errors import (
+    BundleError,
+    NotAvailableError,
+    OutcomesError,
+    PriceError,
+    PromptError,
+    UnknownModelError,
+    UsageError,
+)
+from scope_edge.estimator import Estimates, Estimator, LookupSettings
+from scope_edge.fingerprints import (
+    Evidence,
+    Fingerprints,
+    ModelCard,
+    encode_lengths,
+    encode_scores,
+    fit_fingerprint,
+)
+from scope_edge.outcomes import OutcomeRow, read_rows
+from scope_edge.policy import Decision, Dial, Plan, choose, value_of
+from scope_edge.pricing import Price
+
+__all__ = ["Router"]
+
+SAME_PROMPT = 0.999
+"""Cosine from which a prompt counts as an anchor's own."""
+
+_WARM_AFTER = 8  # decisions: a one-shot command never pays for the compiler
+
+
+class Router:
+    """Predicts accuracy and cost of every model in a pool for a prompt, and chooses one.
+
+    Get one with `Router.load`. A router may be shared by threads: queries take no lock, and a
+    change of the pool replaces it as a whole.
+
+    Examples
+    --------
+    >>> router = Router.load()
+    >>> decision = router.route("Prove that the square root of 2 is irrational.", alpha=0.7)
+    >>> decision.model in router.models
+    True
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        if not bundle.anchors or not bundle.models:
+            raise BundleError(
+                f"The bundle {bundle.path} holds an encoder but no models",
+                remedy="Make a full one: scope-edge build --outcomes DIR --encoder BUNDLE --out NEW",
+            )
+        config = bundle.config
+        try:
+            novelty = [float(value) for value in config["novelty"]["quantiles"]]
+            encoder_config, lookup, alpha = config["encoder"], config["lookup"], config["alpha"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"{bundle.path / 'config.json'} is incomplete", got=f"no {error}") from None
+        self._bundle = bundle
+        self._dial = Dial.from_json(alpha)
+        self._encoder = Encoder(bundle.path, encoder_config)
+        cards = [ModelCard.from_json(entry) for entry in bundle.models]
+        self._estimator = Estimator(
+            AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels),
+            Fingerprints.from_tensors(bundle.fingerprints, cards),
+            LookupSettings.from_json(lookup),
+            novelty,
+        )
+        self._novelty = novelty
+        self._changing = threading.Lock()
+        self._decisions = 0
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> Router:
+        """Load a bundle; without a path, the one that ships with the package.
+
+        Raises
+        ------
+        BundleError
+            No bundle there, or one that is incomplete, altered or of a newer format.
+        """
+        return cls(read_bundle(default_bundle() if path is None else path))
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models in the pool."""
+        return self._estimator.fingerprints.names
+
+    @property
+    def cards(self) -> list[ModelCard]:
+        """Price, limits and evidence of every model, in the order of `models`."""
+        return list(self._estimator.fingerprints.cards)
+
+    def estimate(self, prompt: str, models: str | Sequence[str] | None = None) -> Estimates:
+        """Predict accuracy, tokens and cost of the models for one prompt.
+
+        Parameters
+        ----------
+        prompt : str
+            Any non-blank text; of a very long one, head and tail are read.
+        models : str or sequence of str, optional
+            Names or wildcards (`"gpt-4*"`) that limit the pool.
+
+        Returns
+        -------
+        Estimates
+            Arrays of shape (n_models,).
+
+        Raises
+        ------
+        PromptError, UnknownModelError
+        """
+        estimator = self._estimator
+        columns = _select(estimator.fingerprints.names, models)
+        estimates = estimator.estimate([self._encoder.encode(check_prompt(prompt))]).row(0)
+        self._count(1)
+        return estimates if columns is None else estimates.only(columns)
+
+    def estimate_batch(self, prompts: Sequence[str], models: str | Sequence[str] | None = None) -> Estimates:
+        """Predict for many prompts; arrays of shape (n_prompts, n_models), as `estimate` one by one."""
+        if isinstance(prompts, str):
+            raise PromptError(
+                "A batch of prompts is not text", expected="a list of str", got="a str", remedy="Use estimate()."
+            )
+        estimator = self._estimator
+        columns = _select(estimator.fingerprints.names, models)
+        checked = [check_prompt(prompt) for prompt in prompts]
+        estimates = estimator.estimate(self._encoder.encode_batch(checked))
+        self._count(len(checked))
+        return estimates if columns is None else estimates.only(columns)
+
+    def route(
+        self,
+        prompt: str,
+        *,
+        alpha: float | None = None,
+        value_usd: float | None = None,
+        models: str | Sequence[str] | None = None,
+        min_accuracy: float | None = None,
+        max_cost_usd: float | None = None,
+        policy: Any = None,
+    ) -> Decision:
+        """Choose a model for one prompt.
+
+        Parameters
+        ----------
+        alpha : float, optional
+            The dial: 0 is the cheapest model, 1 the most accurate; 0.5 if nothing is said.
+        value_usd : float, optional
+            The same said directly: what a right answer is worth, in USD. Maximises
+            value_usd * P - cost.
+        models : str or sequence of str, optional
+            Names or wildcards that limit the pool.
+        min_accuracy, max_cost_usd, policy
+            Not available in this version.
+
+        Raises
+        ------
+        PromptError, UnknownModelError, UsageError, NotAvailableError
+        """
+        _not_yet(min_accuracy=min_accuracy, max_cost_usd=max_cost_usd, policy=policy)
+        alpha, value = value_of(self._dial, alpha, value_usd)
+        estimates = self.estimate(prompt, models)
+        best = int(choose(estimates, value)[0])
+        return Decision(
+            model=estimates.models[best],
+            p_correct=float(estimates.p_correct[best]),
+            cost_usd=float(estimates.cost_usd[best]),
+            alpha=alpha,
+            value_usd=value,
+            estimates=estimates,
+        )
+
+    def route_batch(
+        self,
+        prompts: Sequence[str],
+        *,
+        alpha: float | None = None,
+        value_usd: float | None = None,
+        models: str | Sequence[str] | None = None,
+        budget_usd: float | None = None,
+        policy: Any = None,
+    ) -> Plan:
+        """Choose a model for each prompt, exactly as `route` would one by one.
+
+        `budget_usd` and `policy` are not available in this version.
+        """
+        _not_yet(budget_usd=budget_usd, policy=policy)
+        _, value = value_of(self._dial, alpha, value_usd)
+        estimates = self.estimate_batch(prompts, models)
+        best = choose(estimates, value)
+        rows = np.arange(len(best))
+        return Plan(
+            models=[estimates.models[column] for column in best],
+            expected_accuracy=float(estimates.p_correct[rows, best].astype(np.float64).mean()) if len(best) else 0.0,
+            expected_cost_usd=math.fsum(estimates.cost_usd[rows, best].tolist()),
+            estimates=estimates,
+        )
+
+    def add_model(self, name: str, outcomes: Any, price: Price | None = None, *, replace: bool = False) -> None:
+        """Add a model from its outcomes. Nothing is trained; a few dozen outcomes are enough.
+
+        Parameters
+        ----------
+        name : str
+        outcomes : path, list of dicts, or a pandas, polars or pyarrow table
+            See `scope_edge.outcomes.read_rows`. Every row fits the model's latents; rows whose
+            prompt is an anchor's own (cosine of at least .999) also speak as its neighbours.
+        price : Price
+            Required; a free model is an explicit 0.
+        replace : bool
+            Allow an existing name.
+
+        Raises
+        ------
+        UsageError, OutcomesError, PriceError, PromptError
+            The pool is unchanged.
+        """
+        if not isinstance(name, str) or not name.strip() or set(name) & set("*?[],"):
+            raise UsageError("Bad model name", expected="text without any of * ? [ ] ,", got=repr(name))
+        if not isinstance(price, Price):
+            raise PriceError(
+                f"No price for {name!r}",
+                expected="Price(input_usd_per_mtok=..., output_usd_per_mtok=...)",
+                got=repr(price),
+                remedy="State the price; a free model is an explicit 0.",
+            )
+        if name in self.models and not replace:
+            raise UsageError(f"The pool has a model {name!r} already", remedy="Pass replace=True, or remove it first.")
+        rows = read_rows(outcomes)
+        learned = _Joining(self._encoder, self._estimator.anchors).learn(rows)
+        with self._changing:
+            pool = self._estimator.fingerprints
+            part = fit_fingerprint(learned.evidence, pool.population)
+            card = ModelCard(
+                model=name,
+                price=price,
+                token_ratio=learned.token_ratio,
+                length_source="own" if part.has_lengths else "prior",
+                n_outcomes=len(rows),
+            )
+            if name in pool.names:
+                if not replace:
+                    raise UsageError(f"The pool has a model {name!r} already", remedy="Pass replace=True.")
+                pool = pool.without_model(name)
+            self._swap(pool.with_model(card, part, learned.anchor_scores, learned.anchor_lengths))
+
+    def remove_model(self, name: str) -> None:
+        """Remove a model from the pool.
+
+        Raises
+        ------
+        UnknownModelError, UsageError
+            No such model, or it is the last one.
+        """
+        with self._changing:
+            pool = self._estimator.fingerprints
+            if name not in pool.names:
+                raise _unknown(name, pool.names)
+            if len(pool.names) == 1:
+                raise UsageError(f"{name!r} is the last model of the pool", remedy="Add another one first.")
+            self._swap(pool.without_model(name))
+
+    def save(self, path: str | Path) -> None:
+        """Write the router with its present pool as a bundle, all or nothing."""
+        estimator = self._estimator
+        write_bundle(
+            path,
+            config=self._bundle.config,
+            encoder=self._bundle.path,
+            fingerprints=estimator.fingerprints.tensors(),
+            models=[card.to_json() for card in estimator.fingerprints.cards],
+            anchors=estimator.anchors.tensors(),
+            anchor_labels=estimator.anchors.labels(),
+            card=f"# A scope-edge bundle\n\n{len(self.models)} models over {len(estimator.anchors)} anchors; "
+            "saved by `Router.save`.\n",
+        )
+
+    def warmup(self) -> None:
+        """Compile the kernels now instead of after the first decisions; decisions stay the same."""
+        jit.warmup()
+
+    def _count(self, n: int) -> None:
+        self._decisions += n
+        if self._decisions >= _WARM_AFTER:
+            jit.start_warmup()
+
+    def _swap(self, pool: Fingerprints) -> None:
+        old = self._estimator
+        self._estimator = Estimator(old.anchors, pool, old.settings, self._novelty)
+
+
+@dataclass(frozen=True)
+class _Learned:
+    evidence: Evidence
+    anchor_scores: NDArray[np.uint8]
+    anchor_lengths: NDArray[np.uint8]
+    token_ratio: float
+
+
+class _Joining:
+    """Turns outcome rows into evidence: loadings of their prompts, and cells of the anchors."""
+
+    def __init__(self, encoder: Encoder, anchors: AnchorSet) -> None:
+        self._encoder = encoder
+        self._anchors = anchors
+
+    def learn(self, rows: Sequence[OutcomeRow]) -> _Learned:
+        anchors = self._anchors
+        loadings: list[tuple[Any, Any, Any, Any]] = []
+        cells: dict[int, list[int]] = defaultdict(list)
+        ratios = []
+        encodings = self._encode(rows)
+        for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
+            anchor = anchors.find(row.query_id) if row.query_id is not None else None
+            if encoding is not None:
+                loadings.append((encoding.a, encoding.b, encoding.c, encoding.d))
+                if row.input_tokens:
+                    ratios.append(row.input_tokens / encoding.n_tokens)
+                if anchor is None:
+                    near = anchors.nearest(encoding.z, 1)
+                    anchor = int(near.rows[0]) if near.cosines[0] >= SAME_PROMPT else None
+            elif anchor is not None:
+                loadings.append((anchors.a[anchor], anchors.b[anchor], anchors.c[anchor], anchors.d[anchor]))
+            else:
+                raise OutcomesError(
+                    f"outcomes, row {number + 1}: no anchor {row.query_id!r}",
+                    expected="the query_id of an anchor of this bundle, or the prompt itself",
+                )
+            if anchor is not None:
+                cells[anchor].append(number)
+        scores = np.array([row.score for row in rows])
+        lengths = np.log1p(np.array([np.nan if row.output_tokens is None else row.output_tokens for row in rows]))
+        a, b, c, d = (np.array(column) for column in zip(*loadings, strict=True))
+        return _Learned(
+            evidence=Evidence(a, b, c, d, scores, lengths),
+            anchor_scores=encode_scores(self._column(cells, scores)),
+            anchor_lengths=encode_lengths(self._column(cells, lengths)),
+            token_ratio=float(np.median(ratios)) if ratios else 1.0,
+        )
+
+    def _encode(self, rows: Sequence[OutcomeRow]) -> list[Encoding | None]:
+        texts = {}
+        for number, row in enumerate(rows):
+            if row.prompt is not None:
+                try:
+                    texts[number] = check_prompt(row.prompt)
+                except PromptError as error:
+                    raise OutcomesError(f"outcomes, row {number + 1}: {error}") from error
+        encoded = dict(zip(texts, self._encoder.encode_batch(list(texts.values())), strict=True))
+        return [encoded.get(number) for number in range(len(rows))]
+
+    def _column(self, cells: dict[int, list[int]], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One value per anchor: the mean of the rows that are its own, NaN where there are none."""
+        column = np.full(len(self._anchors), np.nan)
+        for anchor, numbers in cells.items():
+            known = values[numbers][~np.isnan(values[numbers])]
+            if len(known):
+                column[anchor] = known.mean()
+        return column
+
+
+def _select(names: Sequence[str], models: str | Sequence[str] | None) -> NDArray[np.intp] | None:
+    """Columns of the models that match any of the patterns, in the pool's order; None for all."""
+    if models is None:
+        return None
+    patterns = [models] if isinstance(models, str) else list(models)
+    if not patterns:
+        raise UnknownModelError(
+            "No models are named", expected="names or wildcards", remedy="Leave models out for all."
+        )
+    chosen: set[int] = set()
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise UnknownModelError("A model's name is not text", expected="a str", got=repr(pattern))
+        hits = [index for index, name in enumerate(names) if name == pattern or fnmatchcase(name, pattern)]
+        if not hits:
+            raise _unknown(pattern, names)
+        chosen.update(hits)
+    return np.array(sorted(chosen), np.intp)
+
+
+def _unknown(name: str, names: Sequence[str]) -> UnknownModelError:
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    return UnknownModelError(
+        f"No model matches {name!r}",
+        remedy=f"Did you mean {', '.join(close)}?" if close else "`scope-edge models` lists the pool.",
+    )
+
+
+def _not_yet(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise NotAvailableError(f"{name}= is not available in this version", remedy="Use alpha= or value_usd=.")
