@@ -1,0 +1,262 @@
+"""The whole training in order: tokenizer, teachers, student, export. One call, one folder out."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from scope_edge.bundle import FORMAT_VERSION, encoder_hash, write_bundle
+from scope_edge.encoder import check_prompt, slice_text
+from scope_edge.errors import TrainingError
+from scope_edge.fingerprints import Population
+from scope_edge.outcomes import OutcomeTable, read_table
+from scope_edge.surface import surface_features
+from scope_edge.train.export import export_student, parity
+from scope_edge.train.response import Labels, lexical_features, teach
+from scope_edge.train.student import Lessons, StudentShape, distil
+from scope_edge.train.teacher import embed
+from scope_edge.train.tokenizer import train_tokenizer
+
+__all__ = ["Recipe", "smoke_recipe", "train"]
+
+HEAD_CHARS, TAIL_CHARS = 2048, 1024
+MIN_OUTCOMES = 30
+PARITY_LIMITS = {"float": 1e-3, "int8": 0.1}
+"""Largest difference to torch that an export may show in a loading; more is a defect."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the result of a training, besides the data."""
+
+    seed: int = 0
+    vocab_size: int = 16_384
+    rank: int = 16
+    length_rank: int = 6
+    lexical_dim: int = 256
+    folds: int = 4
+    ensemble_seeds: int = 2
+    ensemble_epochs: int = 14
+    student_epochs: int = 14
+    max_corpus: int | None = None
+    correctness_only: tuple[str, ...] = ()
+
+    def with_options(self, **options: Any) -> Recipe:
+        """The same recipe with some fields changed."""
+        return replace(self, **options)
+
+
+def smoke_recipe() -> Recipe:
+    """Sizes that train in seconds on a few hundred prompts: for trying the pipeline, not for use."""
+    return Recipe(
+        vocab_size=800, rank=4, length_rank=3, lexical_dim=16, folds=2, ensemble_seeds=1,
+        ensemble_epochs=6, student_epochs=12, max_corpus=200,
+    )  # fmt: skip
+
+
+def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress) -> dict[str, Any]:
+    """Train an encoder on a table folder (with an optional corpus.parquet) and write its bundle.
+
+    Parameters
+    ----------
+    data : Path
+        Table folder; only split=train rows and role=train models are read. `corpus.parquet` with a
+        column `text` adds unlabelled prompts.
+    out : Path
+        The encoder bundle: encoder.onnx, tokenizer.json, config.json and the population prior.
+    work : Path
+        Teacher embeddings are kept here, so a stopped run goes on where it was.
+
+    Returns
+    -------
+    dict
+        The training report, also stored in the bundle's config.
+    """
+    started = time.monotonic()
+    table = read_table(data).without_lengths(recipe.correctness_only)
+    columns = table.columns("train", MIN_OUTCOMES)
+    rows = table.rows("train")
+    rows = rows[np.isfinite(table.scores[np.ix_(rows, columns)]).any(axis=1)] if len(columns) else rows[:0]
+    if not len(rows):
+        raise TrainingError(
+            f"{data} has nothing to train on",
+            expected=f"models with at least {MIN_OUTCOMES} outcomes in split=train",
+            got=f"{len(columns)} such models",
+        )
+    prompts = [check_prompt(table.prompts[row]) for row in rows]
+    texts = prompts + _corpus(data, prompts, recipe)
+    labels = Labels(
+        scores=table.scores[np.ix_(rows, columns)],
+        log_tokens=np.log1p(table.output_tokens[np.ix_(rows, columns)]),
+    )
+
+    task = progress.add_task("tokenizer", total=1)
+    parts = [slice_text(text, HEAD_CHARS, TAIL_CHARS) for text in texts]
+    tokenizer = train_tokenizer(parts, recipe.vocab_size)
+    progress.advance(task)
+    embeddings = embed(texts, work / "teacher", progress)
+
+    task = progress.add_task("lexical features", total=2)
+    surface = np.stack([surface_features(part, len(text)) for part, text in zip(parts, texts, strict=True)])
+    progress.advance(task)
+    lexical = lexical_features(parts, recipe.lexical_dim, recipe.seed)
+    progress.advance(task)
+    features = np.concatenate([embeddings.astype(np.float32) * 20, lexical, _standardise(surface)], axis=1)
+    logits, log_tokens = teach(
+        features, texts, labels,
+        rank=recipe.rank, length_rank=recipe.length_rank, folds=recipe.folds,
+        seeds=recipe.ensemble_seeds, epochs=recipe.ensemble_epochs, seed=recipe.seed, progress=progress,
+    )  # fmt: skip
+    del features, lexical
+
+    encoded = tokenizer.encode_batch_fast([part.lower() for part in parts], add_special_tokens=False)
+    ids = [np.array(item.ids or [1], np.int32) for item in encoded]
+    shape = StudentShape(vocab_size=tokenizer.get_vocab_size(), rank=recipe.rank, length_rank=recipe.length_rank)
+    lessons = Lessons(ids, surface, embeddings, logits, log_tokens, labels)
+    student, theta, psi = distil(shape, lessons, epochs=recipe.student_epochs, seed=recipe.seed, progress=progress)
+
+    task = progress.add_task("export", total=1)
+    work.mkdir(parents=True, exist_ok=True)
+    exported = work / "export"
+    export_student(student, exported)
+    tokenizer.save(str(exported / "tokenizer.json"))
+    sample = np.linspace(0, len(ids) - 1, min(200, len(ids))).astype(int)
+    differences = parity(student, exported, [ids[i] for i in sample], surface[sample])
+    _check_parity(differences)
+    report = {
+        "recipe": asdict(recipe),
+        "n_labelled": len(rows),
+        "n_texts": len(texts),
+        "n_models": len(columns),
+        "parity": differences,
+        "minutes": round((time.monotonic() - started) / 60, 1),
+        "versions": {name: version(name) for name in ("torch", "optimum", "onnxruntime", "tokenizers")},
+        "python": platform.python_version(),
+    }
+    encoder = {
+        "hash": encoder_hash(exported),
+        "kind": "token-table",
+        "dim": shape.embedding_dim,
+        "rank": shape.rank,
+        "length_rank": shape.length_rank,
+        "head_chars": HEAD_CHARS,
+        "tail_chars": TAIL_CHARS,
+        "lowercase": True,
+        "tokens_per_id": _tokens_per_id(table, rows, columns, ids, prompts, parts),
+        "training": report,
+    }
+    config = {
+        "format": "scope-edge",
+        "format_version": ".".join(map(str, FORMAT_VERSION)),
+        "oldest_reader": "1.0",
+        "encoder": encoder,
+    }
+    population = _population(theta, psi, labels, student, ids[: len(rows)], surface[: len(rows)])
+    write_bundle(
+        out, config=config, encoder=exported, fingerprints=population.tensors(),
+        card=f"# A scope-edge encoder\n\n```json\n{json.dumps(report, indent=1)}\n```\n",
+    )  # fmt: skip
+    progress.advance(task)
+    return report
+
+
+def _corpus(data: Path, prompts: Sequence[str], recipe: Recipe) -> list[str]:
+    """Unlabelled texts that are not (the beginning of) a labelled prompt."""
+    path = data / "corpus.parquet"
+    if not path.exists():
+        return []
+    texts: list[str] = polars.read_parquet(path, columns=["text"])["text"].to_list()
+    cut = max((len(text) for text in texts), default=0)
+    labelled = {prompt[:cut] for prompt in prompts} | {prompt[:cut].strip() for prompt in prompts}
+    fresh = list(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
+    fresh = [text for text in fresh if text not in labelled]
+    if recipe.max_corpus is not None and len(fresh) > recipe.max_corpus:
+        chosen = np.random.default_rng(recipe.seed).permutation(len(fresh))[: recipe.max_corpus]
+        fresh = [fresh[index] for index in sorted(chosen)]
+    return fresh
+
+
+def _standardise(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)
+    return result
+
+
+def _check_parity(differences: Any) -> None:
+    for label, limit in PARITY_LIMITS.items():
+        worst = max(value for name, value in differences[label].items() if name in ("a", "b", "c", "d"))
+        if worst > limit:
+            raise TrainingError(
+                f"The {label} export differs from the trained student", expected=f"at most {limit}", got=f"{worst:.4f}"
+            )
+
+
+def _tokens_per_id(
+    table: OutcomeTable,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    ids: Sequence[NDArray[np.int32]],
+    prompts: Sequence[str],
+    parts: Sequence[str],
+) -> float:
+    """How many tokens a typical model counts per token of ours: median over models and prompts."""
+    counted = table.input_tokens[np.ix_(rows, columns)]
+    counted = np.where(counted > 0, counted, np.nan)
+    if not np.isfinite(counted).any():
+        return 1.0
+    estimate = np.array([len(ids[i]) * len(prompts[i]) / len(parts[i]) for i in range(len(rows))])
+    ratios = counted / estimate[:, None]
+    return float(np.nanmedian(ratios))
+
+
+def _population(
+    theta: NDArray[np.float32],
+    psi: NDArray[np.float32],
+    labels: Labels,
+    student: Any,
+    ids: Sequence[NDArray[np.int32]],
+    surface: NDArray[np.float32],
+) -> Population:
+    """The distribution of the trained models' latents, as the prior of every later model."""
+    from scope_edge.train.student import pad
+
+    predicted = np.empty_like(labels.log_tokens)
+    with torch.inference_mode():
+        for start in range(0, len(ids), 512):
+            part = slice(start, start + 512)
+            _, _, _, c, d = student(*pad(ids[part]), torch.from_numpy(surface[part]))
+            predicted[part] = (c @ torch.from_numpy(psi).T + d[:, None]).numpy()
+    errors = (labels.log_tokens - predicted)[np.isfinite(labels.log_tokens)]
+    if not len(errors):
+        errors = np.array([-1.0, 0.0, 1.0])
+    return Population(
+        *_moments(theta),
+        *_moments(psi),
+        length_noise=float(max(errors.var(), 1e-2)),
+        calibration=np.array([1.0, 0.0]),
+        length_quantiles=np.quantile(errors, [0.1, 0.5, 0.9]),
+        smear=float(np.exp(np.clip(errors, -3, 3)).mean()),
+    )
+
+
+def _moments(latents: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    values = latents.astype(np.float64)
+    mean = values.mean(axis=0)
+    off = values - mean
+    n, k = values.shape
+    # Shrunk towards its diagonal, as if k more models had been seen whose latents are uncorrelated.
+    sample = off.T @ off
+    diagonal = np.diag(np.diag(sample) / n + 1e-3)
+    covariance = (sample + k * diagonal) / (n + k)
+    return mean, np.linalg.inv(covariance)

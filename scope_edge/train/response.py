@@ -1,0 +1,182 @@
+"""The teacher of the outcome heads: an ensemble of amortised item-response models.
+
+Each member maps features of a prompt to loadings (a, b) and (c, d), and gives every model latents
+(theta, psi), so that
+
+    logit P(correct) = a . theta - b          log(1 + tokens) = c . psi + d
+
+The features are the teacher embedding, TF-IDF reduced by SVD, and the surface features. Members
+are trained on folds of the question stems: what the student is taught about a labelled prompt comes
+from members that never saw its stem, so it carries what generalises and not what was memorised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+from torch import nn
+
+__all__ = ["Labels", "ResponseModel", "lexical_features", "outcome_loss", "teach"]
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Outcomes of the labelled prompts, shape (n_labelled, n_models), NaN where missing."""
+
+    scores: Array
+    log_tokens: Array
+
+    def tensors(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores and log tokens as tensors."""
+        return torch.from_numpy(self.scores), torch.from_numpy(self.log_tokens)
+
+
+def lexical_features(texts: Sequence[str], n_components: int, seed: int) -> Array:
+    """TF-IDF of words and word pairs reduced by truncated SVD, shape (n_texts, n_components)."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=3, max_features=40_000, sublinear_tf=True, dtype=np.float32)
+    matrix = vectorizer.fit_transform(texts)
+    svd = TruncatedSVD(min(n_components, matrix.shape[1] - 1), random_state=seed, n_iter=3)
+    reduced = svd.fit_transform(matrix).astype(np.float32)
+    scaled: Array = reduced / np.maximum(reduced.std(axis=0), 1e-6)
+    return scaled
+
+
+class ResponseModel(nn.Module):
+    """Loadings from features, latents per model; the first loading is the constant 1 (skill)."""
+
+    def __init__(self, n_features: int, n_models: int, rank: int, length_rank: int, width: int) -> None:
+        super().__init__()
+        # Half of the inputs and of the hidden units are dropped: rows are few, and a teacher that
+        # memorises them is over-confident.
+        self.trunk = nn.Sequential(
+            nn.Dropout(0.5),
+            nn.Linear(n_features, width), nn.GELU(), nn.Dropout(0.5),
+            nn.Linear(width, width), nn.GELU(), nn.Dropout(0.5),
+        )  # fmt: skip
+        self.head = nn.Linear(width, (rank - 1) + 1 + (length_rank - 1) + 1)
+        self.split = [rank - 1, 1, length_rank - 1, 1]
+        self.theta = nn.Parameter(torch.randn(n_models, rank) * 0.1)
+        self.psi = nn.Parameter(torch.randn(n_models, length_rank) * 0.1)
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits and log tokens of every model, each of shape (batch, n_models)."""
+        a, b, c, d = self.head(self.trunk(features)).split(self.split, dim=1)
+        logits = self.theta[:, 0] + a @ self.theta[:, 1:].T - b
+        log_tokens = self.psi[:, 0] + c @ self.psi[:, 1:].T + d
+        return logits, log_tokens
+
+
+def outcome_loss(
+    logits: torch.Tensor, log_tokens: torch.Tensor, scores: torch.Tensor, lengths: torch.Tensor
+) -> torch.Tensor:
+    """Cross-entropy plus Huber, each row weighted by 1/sqrt(its outcomes): rows have 2 to 60."""
+
+    def mean(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        weight = known / known.sum(1, keepdim=True).clamp(min=1).sqrt()
+        return (values * weight).sum() / weight.sum().clamp(min=1e-6)
+
+    known, known_length = (~scores.isnan()).float(), (~lengths.isnan()).float()
+    right = nn.functional.binary_cross_entropy_with_logits(logits, scores.nan_to_num(), reduction="none")
+    size = nn.functional.huber_loss(log_tokens, lengths.nan_to_num(), reduction="none")
+    return mean(right, known) + 0.5 * mean(size, known_length)
+
+
+def teach(
+    features: Array,
+    texts: Sequence[str],
+    labels: Labels,
+    *,
+    rank: int,
+    length_rank: int,
+    folds: int,
+    seeds: int,
+    epochs: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+    """Train the ensemble and predict for every text.
+
+    Parameters
+    ----------
+    features : float32 array of shape (n_texts, n_features)
+        Standardised. The first len(labels.scores) rows are the labelled prompts.
+
+    Returns
+    -------
+    logits, log_tokens : float16 arrays of shape (n_texts, n_models)
+        Out of fold for the labelled prompts, the mean of all members for the others.
+    """
+    n_labelled, n_models = labels.scores.shape
+    fold_of = _folds(texts[:n_labelled], folds)
+    inputs = torch.from_numpy(features)
+    scores, lengths = labels.tensors()
+    totals = np.zeros((2, len(features), n_models), np.float32)
+    counts = np.zeros((len(features), 1), np.float32)
+    task = progress.add_task("teacher ensemble", total=folds * seeds * epochs) if progress else None
+    for member in range(folds * seeds):
+        fold = member % folds
+        torch.manual_seed(seed * 1000 + member)
+        model = ResponseModel(features.shape[1], n_models, rank, length_rank, width=384)
+        with torch.no_grad():  # start from the means, which the latents then refine
+            model.theta[:, 0] = _start(scores, logit=True)
+            model.psi[:, 0] = _start(lengths, logit=False)
+        kept = torch.from_numpy(np.flatnonzero(fold_of != fold) if folds > 1 else np.arange(n_labelled))
+        latents = [model.theta, model.psi]
+        rest = [*model.trunk.parameters(), *model.head.parameters()]
+        optimizer = torch.optim.AdamW(
+            [{"params": rest, "weight_decay": 0.05}, {"params": latents, "weight_decay": 0.02}], lr=2e-3
+        )
+        batch = 512
+        steps = epochs * -(-len(kept) // batch)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+        for _ in range(epochs):
+            for chosen in kept[torch.randperm(len(kept))].split(batch):
+                optimizer.zero_grad()
+                logits, log_tokens = model(inputs[chosen])
+                outcome_loss(logits, log_tokens, scores[chosen], lengths[chosen]).backward()
+                optimizer.step()
+                schedule.step()
+            if progress and task is not None:
+                progress.advance(task)
+        model.eval()
+        speaks = np.ones(len(features), bool)
+        if folds > 1:
+            speaks[:n_labelled] = fold_of == fold
+        for rows in torch.from_numpy(np.flatnonzero(speaks)).split(8192):
+            with torch.inference_mode():
+                logits, log_tokens = model(inputs[rows])
+            totals[0, rows.numpy()] += logits.numpy()
+            totals[1, rows.numpy()] += log_tokens.numpy()
+        counts[speaks] += 1
+    totals /= counts
+    return totals[0].astype(np.float16), totals[1].astype(np.float16)
+
+
+def _start(values: torch.Tensor, *, logit: bool) -> torch.Tensor:
+    known = ~values.isnan()
+    n = known.sum(0)
+    overall = values[known].mean() if bool(known.any()) else torch.tensor(0.5)
+    mean = (values.nan_to_num().sum(0) + 10 * overall) / (n + 10)
+    return torch.logit(mean.clamp(0.02, 0.98)) if logit else mean
+
+
+def _folds(texts: Sequence[str], folds: int) -> NDArray[np.intp]:
+    """Fold of each text by its stem, the text before its answer options.
+
+    Copies of a question that differ in their options never stand on both sides.
+    """
+    stems = [re.sub(r"\W+", " ", re.split(r"\n\(?A[.):]", text)[0].lower()).strip()[:200] for text in texts]
+    number = {stem: index for index, stem in enumerate(sorted(set(stems)))}
+    shuffled = np.random.default_rng(0).permutation(len(number))
+    return np.array([shuffled[number[stem]] % folds for stem in stems], np.intp)

@@ -1,0 +1,205 @@
+"""The student: a table of token vectors, pooled, and a small MLP.
+
+Small enough to answer in a fraction of a millisecond, because all of its knowledge of words sits
+in one look-up. It learns from two teachers at once: the sentence embedding of all-MiniLM-L6-v2 and
+the outcome ensemble of `response`, beside the outcomes themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+from torch import nn
+
+from scope_edge.surface import SURFACE_DIM
+from scope_edge.train.response import Labels, outcome_loss
+from scope_edge.train.tokenizer import PAD_ID
+
+__all__ = ["Lessons", "Student", "StudentShape", "distil"]
+
+
+TOKEN_DROPOUT = 0.2
+"""Share of a prompt's tokens that a training step does not see."""
+
+LABEL_WEIGHT = 0.3
+"""Weight of the raw outcomes beside the ensemble's: a table of token vectors memorises labels, and
+with full weight and no token dropout the train prompts look far easier than they are."""
+
+
+@dataclass(frozen=True)
+class StudentShape:
+    """Sizes of the student; `rank` and `length_rank` include the constant first loading."""
+
+    vocab_size: int
+    token_dim: int = 192
+    hidden: int = 384
+    embedding_dim: int = 256
+    rank: int = 16
+    length_rank: int = 6
+
+
+class Student(nn.Module):
+    """Token ids and surface features to an embedding z and the loadings a, b, c, d.
+
+    Shapes: ids and mask (batch, tokens); surface (batch, SURFACE_DIM); z (batch, embedding_dim)
+    with unit norm; a (batch, rank) with a[:, 0] = 1; b (batch,); c (batch, length_rank) with
+    c[:, 0] = 1; d (batch,).
+    """
+
+    def __init__(self, shape: StudentShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.table = nn.Embedding(shape.vocab_size, shape.token_dim, padding_idx=PAD_ID)
+        self.weight = nn.Embedding(shape.vocab_size, 1)
+        nn.init.normal_(self.table.weight, std=0.1)
+        nn.init.zeros_(self.weight.weight)
+        pooled = 2 * shape.token_dim
+        self.register_buffer("surface_mean", torch.zeros(SURFACE_DIM))
+        self.register_buffer("surface_scale", torch.ones(SURFACE_DIM))
+        self.trunk = nn.Sequential(
+            nn.Linear(pooled + SURFACE_DIM, shape.hidden), nn.GELU(), nn.Dropout(0.2),
+            nn.Linear(shape.hidden, shape.hidden), nn.GELU(), nn.Dropout(0.2),
+        )  # fmt: skip
+        self.embedding = nn.Linear(shape.hidden, shape.embedding_dim)
+        self.split = [shape.rank - 1, 1, shape.length_rank - 1, 1]
+        self.head = nn.Linear(shape.hidden, sum(self.split))
+
+    surface_mean: torch.Tensor
+    surface_scale: torch.Tensor
+
+    def forward(
+        self, ids: torch.Tensor, mask: torch.Tensor, surface: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """See the class."""
+        real = mask.unsqueeze(-1).float()
+        pooled = _pool(self.table(ids), real * self.weight(ids).exp(), real)
+        hidden = self.trunk(torch.cat([pooled, (surface - self.surface_mean) * self.surface_scale], dim=1))
+        z = nn.functional.normalize(self.embedding(hidden), dim=1)
+        a, b, c, d = self.head(hidden).split(self.split, dim=1)
+        one = torch.ones_like(b)
+        return z, torch.cat([one, a], 1), b.squeeze(1), torch.cat([one, c], 1), d.squeeze(1)
+
+
+def _pool(vectors: torch.Tensor, weight: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    mean = (vectors * weight).sum(1) / weight.sum(1).clamp(min=1e-6)
+    top = (vectors - 1e4 * (1 - real)).amax(1).clamp(min=-10)
+    return torch.cat([mean, top], dim=1)
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What the student is taught. Rows: first the labelled prompts, then the unlabelled corpus."""
+
+    ids: Sequence[NDArray[np.int32]]
+    surface: NDArray[np.float32]
+    embeddings: NDArray[np.float16]
+    logits: NDArray[np.float16]
+    log_tokens: NDArray[np.float16]
+    labels: Labels
+
+
+def distil(
+    shape: StudentShape, lessons: Lessons, *, epochs: int, seed: int, learning_rate: float = 3e-3,
+    progress: Progress | None = None,
+) -> tuple[Student, NDArray[np.float32], NDArray[np.float32]]:  # fmt: skip
+    """Train the student; returns it with the model latents theta and psi.
+
+    Every batch is half labelled prompts and half corpus. The loss is the sum of: 1 - cosine to the
+    teacher embedding (through a linear map), cross-entropy to the ensemble's probabilities, Huber to
+    its log tokens, and the outcome loss on the labels.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    student = Student(shape)
+    n_models = lessons.logits.shape[1]
+    theta = nn.Parameter(torch.randn(n_models, shape.rank) * 0.1)
+    psi = nn.Parameter(torch.randn(n_models, shape.length_rank) * 0.1)
+    to_teacher = nn.Linear(shape.embedding_dim, lessons.embeddings.shape[1], bias=False)
+    with torch.no_grad():
+        theta[:, 0] = torch.from_numpy(lessons.logits.astype(np.float32).mean(0))
+        psi[:, 0] = torch.from_numpy(lessons.log_tokens.astype(np.float32).mean(0))
+        student.surface_mean.copy_(torch.from_numpy(lessons.surface.mean(0)))
+        student.surface_scale.copy_(torch.from_numpy(1 / (lessons.surface.std(0) + 0.03)))
+    tables = [student.table.weight, student.weight.weight]
+    dense = [*student.trunk.parameters(), *student.embedding.parameters(), *student.head.parameters()]
+    dense += to_teacher.parameters()
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": dense, "weight_decay": 0.02, "lr": learning_rate},
+            {"params": tables, "weight_decay": 0.0, "lr": learning_rate},
+            {"params": [theta, psi], "weight_decay": 0.01, "lr": learning_rate},
+        ]
+    )
+    n_labelled = len(lessons.labels.scores)
+    scores, lengths = lessons.labels.tensors()
+    per_epoch = list(_batches(lessons.ids, n_labelled, np.random.default_rng(seed)))
+    steps = epochs * len(per_epoch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [learning_rate] * 3, total_steps=steps, pct_start=0.1)
+    task = progress.add_task("student", total=steps) if progress else None
+    for _ in range(epochs):
+        for rows in _batches(lessons.ids, n_labelled, rng):
+            ids, mask = pad([lessons.ids[row] for row in rows])
+            heard = (torch.rand(mask.shape) > TOKEN_DROPOUT).long()
+            heard[:, 0] = 1
+            labelled = torch.from_numpy(rows[rows < n_labelled])
+            n_first = len(labelled)
+            z, a, b, c, d = student(ids, mask * heard, torch.from_numpy(lessons.surface[rows]))
+            logits, log_tokens = a @ theta.T - b[:, None], c @ psi.T + d[:, None]
+            taught = torch.from_numpy(lessons.logits[rows].astype(np.float32)).sigmoid()
+            sizes = torch.from_numpy(lessons.log_tokens[rows].astype(np.float32))
+            target = torch.from_numpy(lessons.embeddings[rows].astype(np.float32))
+            loss = (
+                2.0 * (1 - nn.functional.cosine_similarity(to_teacher(z), target)).mean()
+                + 2.0 * nn.functional.binary_cross_entropy_with_logits(logits, taught)
+                + 0.5 * nn.functional.huber_loss(log_tokens, sizes)
+            )
+            if n_first:
+                loss = loss + LABEL_WEIGHT * outcome_loss(
+                    logits[:n_first], log_tokens[:n_first], scores[labelled], lengths[labelled]
+                )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            if progress and task is not None:
+                progress.advance(task)
+    student.eval()
+    return student, theta.detach().numpy().copy(), psi.detach().numpy().copy()
+
+
+def pad(rows: Sequence[NDArray[np.int32]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Right-padded ids and mask, int64 tensors of shape (batch, longest)."""
+    width = max(len(row) for row in rows)
+    ids = np.full((len(rows), width), PAD_ID, np.int64)
+    mask = np.zeros((len(rows), width), np.int64)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def _batches(
+    ids: Sequence[NDArray[np.int32]], n_labelled: int, rng: np.random.Generator, batch: int = 512
+) -> Iterator[NDArray[np.intp]]:
+    """One epoch: every labelled prompt once, each batch filled up with as many corpus texts.
+
+    Rows of similar length share a batch, which halves the padding; labelled rows come first.
+    """
+    lengths = np.array([len(row) for row in ids])
+    half = batch // 2
+    labelled = rng.permutation(n_labelled)
+    others = n_labelled + rng.permutation(len(ids) - n_labelled)[:n_labelled]
+    groups = []
+    for chosen in (labelled, others):
+        noisy = np.log1p(lengths[chosen]) + rng.normal(0, 0.25, len(chosen))
+        chosen = chosen[np.argsort(noisy, kind="stable")]
+        groups.append([chosen[start : start + half] for start in range(0, len(chosen), half)])
+    first, second = groups
+    second += [np.empty(0, np.intp)] * (len(first) - len(second))
+    for index in rng.permutation(len(first)):
+        yield np.concatenate((first[index], second[index]))
