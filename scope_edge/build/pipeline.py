@@ -1,0 +1,247 @@
+"""The steps of a build, from an outcome table to a bundle on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from scope_edge import jit
+from scope_edge.anchors import AnchorSet
+from scope_edge.build.card import model_card
+from scope_edge.build.selection import select_anchors
+from scope_edge.build.tuning import Tuned, tune
+from scope_edge.bundle import default_bundle, read_bundle, write_bundle
+from scope_edge.encoder import Encoder, Encoding, check_prompt
+from scope_edge.errors import OutcomesError
+from scope_edge.fingerprints import (
+    Evidence,
+    Fingerprint,
+    Fingerprints,
+    ModelCard,
+    Population,
+    encode_lengths,
+    encode_scores,
+    fit_fingerprint,
+)
+from scope_edge.outcomes import ModelRow, OutcomeTable, read_table
+from scope_edge.pricing import Price
+
+__all__ = ["BuildOptions", "build", "encode_prompts", "evidence_of"]
+
+MIN_OUTCOMES = 30
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What decides a build, besides encoder and outcomes."""
+
+    n_anchors: int = 8192
+    method: str = "kmeans"
+    seed: int = 0
+    correctness_only: tuple[str, ...] = ()
+
+
+def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions, progress: Progress) -> dict[str, Any]:
+    """Build a bundle from a table folder and write it atomically.
+
+    Models need 30 outcomes in split=train and a role other than "join". Fingerprints are fitted on
+    split=train; look-up settings, calibration, length quantiles and the dial on split=val, or on
+    every seventh training prompt where there is no val.
+
+    Returns
+    -------
+    dict
+        A report: counts and validation figures, also stored in the bundle's config.
+    """
+    source = read_bundle(default_bundle() if encoder is None else encoder)
+    table = read_table(outcomes).without_lengths(options.correctness_only)
+    columns = table.columns("train", MIN_OUTCOMES)
+    if not len(columns):
+        raise OutcomesError(
+            f"No model in {outcomes} can enter a bundle",
+            expected=f"at least {MIN_OUTCOMES} outcomes in split=train",
+            got=f"at most {_most_outcomes(table)}",
+            remedy="Collect more outcomes, or add single models to a bundle with `scope-edge add-model`.",
+        )
+    train, val = _split(table, columns)
+    jit.warmup()
+    student = Encoder(source.path, source.config["encoder"])
+    encoded = encode_prompts(student, [table.prompts[row] for row in train], progress, "embed train")
+    encoded_val = encode_prompts(student, [table.prompts[row] for row in val], progress, "embed val")
+
+    population = Population.from_tensors(source.fingerprints)
+    cards, parts = _fit_models(table, train, columns, encoded, population, progress)
+
+    task = progress.add_task("choose anchors", total=1)
+    known = np.isfinite(table.scores[np.ix_(train, columns)])
+    chosen = select_anchors(
+        np.stack([item.z for item in encoded]), known.sum(axis=1), options.n_anchors, options.method, options.seed
+    )
+    cells = np.ix_(train[chosen], columns)
+    anchors = AnchorSet.from_encodings(
+        [encoded[index] for index in chosen],
+        [table.query_ids[row] for row in train[chosen]],
+        table.sources[train[chosen]].tolist(),
+        table.categories[train[chosen]].tolist(),
+    )
+    fingerprints = Fingerprints.from_parts(
+        cards, parts, population,
+        encode_scores(table.scores[cells]), encode_lengths(np.log1p(table.output_tokens[cells])),
+    )  # fmt: skip
+    progress.advance(task)
+
+    inside = np.ix_(val, columns)
+    tuned = tune(anchors, fingerprints, encoded_val, table.scores[inside], table.output_tokens[inside], progress)
+    report = {
+        **asdict(options),
+        "date": date.today().isoformat(),
+        "n_train": len(train),
+        "n_val": len(val),
+        "n_anchors": len(anchors),
+        "n_models": len(cards),
+        "sources": sorted(set(table.sources[train].tolist())),
+        "val": tuned.figures,
+    }
+    config = _config(source.config, tuned, report)
+    write_bundle(
+        out,
+        config=config,
+        encoder=source.path,
+        fingerprints=tuned.fingerprints.tensors(),
+        models=[card.to_json() for card in cards],
+        anchors=anchors.tensors(),
+        anchor_labels=anchors.labels(),
+        card=model_card(config, tuned.fingerprints, anchors),
+    )
+    return report
+
+
+def encode_prompts(encoder: Encoder, prompts: Sequence[str], progress: Progress, title: str) -> list[Encoding]:
+    """Encode the prompts of a table, with a bar."""
+    task = progress.add_task(title, total=len(prompts))
+    encoded: list[Encoding] = []
+    for start in range(0, len(prompts), 512):
+        part = [check_prompt(prompt) for prompt in prompts[start : start + 512]]
+        encoded += encoder.encode_batch(part)
+        progress.advance(task, len(part))
+    return encoded
+
+
+def evidence_of(
+    encoded: Sequence[Encoding], scores: NDArray[np.float32], output_tokens: NDArray[np.float32]
+) -> Evidence:
+    """The evidence of one model: its rows with a score, of arrays of shape (n_prompts,)."""
+    rows = np.flatnonzero(np.isfinite(scores))
+    kept = [encoded[row] for row in rows.tolist()]
+    return Evidence(
+        a=np.stack([item.a for item in kept]),
+        b=np.array([item.b for item in kept]),
+        c=np.stack([item.c for item in kept]),
+        d=np.array([item.d for item in kept]),
+        scores=scores[rows],
+        log_tokens=np.log1p(output_tokens[rows]),
+    )
+
+
+def _split(table: OutcomeTable, columns: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    answered = np.flatnonzero(np.isfinite(table.scores[:, columns]).any(axis=1))
+    train, val = (np.intersect1d(table.rows(split), answered) for split in ("train", "val"))
+    if len(val):
+        return train, val
+    held = np.arange(len(train)) % 7 == 6
+    return train[~held], train[held]
+
+
+def _most_outcomes(table: OutcomeTable) -> int:
+    counts = np.isfinite(table.scores[table.rows("train")]).sum(axis=0)
+    return int(counts.max(initial=0))
+
+
+def _fit_models(
+    table: OutcomeTable,
+    train: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    encoded: Sequence[Encoding],
+    population: Population,
+    progress: Progress,
+) -> tuple[list[ModelCard], list[Fingerprint]]:
+    task = progress.add_task("fit fingerprints", total=len(columns))
+    tokens = np.array([item.n_tokens for item in encoded])
+    cards, parts = [], []
+    for column in columns:
+        row = table.models[column]
+        evidence = evidence_of(encoded, table.scores[train, column], table.output_tokens[train, column])
+        part = fit_fingerprint(evidence, population)
+        ratios = table.input_tokens[train, column] / tokens
+        ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
+        own = int(np.isfinite(evidence.log_tokens).sum()) >= MIN_OUTCOMES
+        cards.append(
+            ModelCard(
+                model=row.model,
+                price=Price(row.usd_per_mtok_in, row.usd_per_mtok_out),
+                price_date=date.today().isoformat(),
+                thinks=row.thinks,
+                params_b=row.params_b,
+                token_ratio=float(np.median(ratios)) if len(ratios) else 1.0,
+                length_source="own" if own else "prior",
+                n_outcomes=len(evidence.scores),
+            )
+        )
+        parts.append(part)
+        progress.advance(task)
+    rows = [table.models[column] for column in columns]
+    return cards, _borrow_lengths(rows, cards, parts)
+
+
+def _borrow_lengths(
+    rows: Sequence[ModelRow], cards: Sequence[ModelCard], parts: Sequence[Fingerprint]
+) -> list[Fingerprint]:
+    """Give models without lengths those of comparable ones, with wider quantiles.
+
+    Comparable are models with the same `thinks` and size class; failing that, the same `thinks`;
+    failing that, all. The spread between them is added to the spread within.
+    """
+    own = [index for index, card in enumerate(cards) if card.length_source == "own"]
+    result = list(parts)
+    for index, card in enumerate(cards):
+        if card.length_source == "own" or not own:
+            continue
+        same = [i for i in own if rows[i].thinks == rows[index].thinks]
+        close = [i for i in same if _size_class(rows[i].params_b) == _size_class(rows[index].params_b)]
+        peers = [parts[i] for i in close or same or own]
+        psi = np.mean([peer.psi_mean for peer in peers], axis=0)
+        level = np.var([peer.psi_mean[0] for peer in peers]) if len(peers) > 1 else 1.0
+        within = np.mean([peer.length_quantiles for peer in peers], axis=0)
+        spread = max(float(within[2] - within[0]) / 2.56, 1e-3)
+        wider = float(np.sqrt(1 + level / spread**2))
+        result[index] = replace(
+            parts[index],
+            psi_mean=psi,
+            length_quantiles=within[1] + (within - within[1]) * wider,
+            smear=float(np.mean([peer.smear for peer in peers])),
+            has_lengths=False,
+        )
+    return result
+
+
+def _size_class(params_b: float | None) -> int:
+    """Unknown, below 10, 40 or 120 billion parameters, or above."""
+    return -1 if params_b is None else int(np.searchsorted([10, 40, 120], params_b, side="right"))
+
+
+def _config(source: dict[str, Any], tuned: Tuned, report: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: source[name] for name in ("format", "format_version", "oldest_reader", "encoder")}
+    return {
+        **kept,
+        "lookup": asdict(tuned.settings),
+        "novelty": {"quantiles": tuned.novelty_quantiles},
+        "alpha": {"v_min_usd": tuned.v_min_usd, "v_max_usd": tuned.v_max_usd},
+        "build": report,
+    }

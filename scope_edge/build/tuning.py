@@ -1,0 +1,205 @@
+"""What a build learns on the validation prompts: look-up, calibration, length spread, the dial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from scope_edge.anchors import AnchorSet
+from scope_edge.encoder import Encoding
+from scope_edge.estimator import Estimates, Estimator, LookupSettings
+from scope_edge.fingerprints import Fingerprints, Population, length_spread
+from scope_edge.jit import kernels
+
+__all__ = ["Tuned", "tune"]
+
+START = LookupSettings(neighbours=40, power=2.0, shrinkage=4.0, length_shrinkage=8.0)
+GRID: dict[str, tuple[float, ...]] = {
+    "shrinkage": (2.0, 4.0, 8.0, 16.0),
+    "neighbours": (20, 40, 80),
+    "power": (0.0, 2.0, 6.0),
+    "length_shrinkage": (2.0, 4.0, 8.0, 16.0),
+}
+CALIBRATION_PRIOR = (60.0, 30.0)
+"""Precision of a model's own (scale, shift) around the pool's."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The tuned settings, the calibrated fingerprints, and what they reach on validation."""
+
+    settings: LookupSettings
+    fingerprints: Fingerprints
+    novelty_quantiles: list[float]
+    v_min_usd: float
+    v_max_usd: float
+    figures: dict[str, float]
+
+
+def tune(
+    anchors: AnchorSet,
+    fingerprints: Fingerprints,
+    encoded: Sequence[Encoding],
+    scores: NDArray[np.float32],
+    output_tokens: NDArray[np.float32],
+    progress: Progress,
+) -> Tuned:
+    """Tune on validation prompts; `scores` and `output_tokens` have shape (n_val, n_models)."""
+    raw = _uncalibrated(fingerprints)
+    lengths = np.log1p(output_tokens)
+    known, known_length = np.isfinite(scores), np.isfinite(lengths)
+    settings = START
+    task = progress.add_task("tune", total=sum(map(len, GRID.values())))
+    for name, values in GRID.items():
+        losses = []
+        for value in values:
+            tried = _with(settings, name, value)
+            estimates = _estimate(anchors, raw, tried, encoded)
+            if name == "length_shrinkage":
+                errors = np.log1p(estimates.output_tokens_p50) - lengths
+                losses.append(float(np.abs(errors[known_length]).mean()) if known_length.any() else 0.0)
+            else:
+                losses.append(_log_loss(estimates.p_correct, scores))
+            progress.advance(task)
+        settings = _with(settings, name, values[int(np.argmin(losses))])
+
+    estimates = _estimate(anchors, raw, settings, encoded)
+    logit = np.log(estimates.p_correct.astype(np.float64)) - np.log1p(-estimates.p_correct.astype(np.float64))
+    pooled = _calibrate(logit[known], scores[known], np.array([1.0, 0.0]), np.eye(2))
+    calibration = np.array(
+        [_calibrate(logit[k, m], scores[k, m], pooled, np.diag(CALIBRATION_PRIOR)) for m, k in enumerate(known.T)]
+    )
+    errors = lengths - np.log1p(estimates.output_tokens_p50)
+    population = replace(fingerprints.population, calibration=pooled)
+    if known_length.any():
+        everything = errors[known_length]
+        population = replace(
+            population,
+            length_quantiles=np.quantile(everything, [0.1, 0.5, 0.9]),
+            smear=float(np.exp(np.clip(everything, -3, 3)).mean()),
+        )
+    quantiles, smear = _spreads(fingerprints, population, errors)
+    final = replace(
+        fingerprints,
+        population=population,
+        calibration=calibration.astype(np.float32),
+        length_quantiles=quantiles,
+        smear=smear,
+    )
+    estimates = _estimate(anchors, final, settings, encoded)
+    v_min, v_max = _dial(estimates)
+    similarity = np.array([anchors.nearest(item.z, settings.neighbours).cosines[:5].mean() for item in encoded])
+    return Tuned(
+        settings=settings,
+        fingerprints=final,
+        novelty_quantiles=[float(value) for value in np.quantile(similarity, np.linspace(0, 1, 101))],
+        v_min_usd=v_min,
+        v_max_usd=v_max,
+        figures=_figures(estimates, scores, lengths),
+    )
+
+
+def _with(settings: LookupSettings, name: str, value: float) -> LookupSettings:
+    return LookupSettings.from_json({**asdict(settings), name: value})
+
+
+def _uncalibrated(fingerprints: Fingerprints) -> Fingerprints:
+    """The same pool with the identity as calibration and the median as its only quantile."""
+    n_models = len(fingerprints.cards)
+    return replace(
+        fingerprints,
+        calibration=np.tile(np.array([1, 0], np.float32), (n_models, 1)),
+        length_quantiles=np.zeros((n_models, 3), np.float32),
+    )
+
+
+def _estimate(
+    anchors: AnchorSet, fingerprints: Fingerprints, settings: LookupSettings, encoded: Sequence[Encoding]
+) -> Estimates:
+    return Estimator(anchors, fingerprints, settings, [0.0, 1.0]).estimate(encoded)
+
+
+def _log_loss(p: NDArray[np.float32], scores: NDArray[np.float32]) -> float:
+    known = np.isfinite(scores)
+    likely = np.clip(p[known].astype(np.float64), 1e-6, 1 - 1e-6)
+    y = scores[known]
+    return float(-(y * np.log(likely) + (1 - y) * np.log1p(-likely)).mean())
+
+
+def _calibrate(
+    logit: NDArray[np.float64], scores: NDArray[np.float32], centre: NDArray[np.float64], precision: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Scale and shift of the logit by Platt's method, MAP under a normal prior around `centre`."""
+    inputs = np.stack([logit, np.ones_like(logit)], axis=1)
+    fitted, hessian = np.empty(2), np.empty((2, 2))
+    kernels().fit_ability(
+        np.ascontiguousarray(inputs),
+        np.zeros(len(logit)),
+        scores.astype(np.float64),
+        centre,
+        precision,
+        fitted,
+        hessian,
+    )
+    # A falling calibration would turn a ranking round; evidence that thin is not believed.
+    return np.array([max(fitted[0], 0.1), fitted[1]])
+
+
+def _spreads(
+    fingerprints: Fingerprints, population: Population, errors: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Length quantiles and smear per model; models with borrowed lengths keep their wide ones."""
+    quantiles, smear = fingerprints.length_quantiles.copy(), fingerprints.smear.copy()
+    for column, card in enumerate(fingerprints.cards):
+        if card.length_source == "own":
+            own = errors[:, column]
+            quantiles[column], smear[column] = length_spread(own[np.isfinite(own)], population)
+    return quantiles, smear
+
+
+def _dial(estimates: Estimates) -> tuple[float, float]:
+    """The values of a right answer at which the choice first leaves the cheapest model, and at
+    which it last changes: the 5% and 95% quantiles over the validation prompts.
+    """
+    first, last = [], []
+    for cost, p in zip(estimates.cost_usd.astype(np.float64), estimates.p_correct.astype(np.float64), strict=True):
+        turns = _turning_points(cost, p)
+        if turns:
+            first.append(turns[0])
+            last.append(turns[-1])
+    if not first:  # one model, or one that is both cheapest and best on every prompt
+        return 1e-4, 1.0
+    low, high = float(np.quantile(first, 0.05)), float(np.quantile(last, 0.95))
+    low = max(low, 1e-9)
+    return low, max(high, low)
+
+
+def _turning_points(cost: NDArray[np.float64], p: NDArray[np.float64]) -> list[float]:
+    """Values at which argmax(value P - cost) changes, ascending: slopes of the upper hull."""
+    at = np.lexsort((-p, cost))[0]
+    turns: list[float] = []
+    while True:
+        better = np.flatnonzero(p > p[at])
+        if not len(better):
+            return turns
+        slopes = (cost[better] - cost[at]) / (p[better] - p[at])
+        turns.append(float(slopes.min()))
+        ties = better[slopes == slopes.min()]
+        at = ties[np.argmax(p[ties])]
+
+
+def _figures(estimates: Estimates, scores: NDArray[np.float32], lengths: NDArray[np.float32]) -> dict[str, float]:
+    figures = {"log_loss": round(_log_loss(estimates.p_correct, scores), 4)}
+    known = np.isfinite(lengths)
+    if known.any():
+        errors = np.abs(np.log1p(estimates.output_tokens_p50) - lengths)[known]
+        inside = (np.expm1(lengths) >= estimates.output_tokens_p10 - 0.5) & (
+            np.expm1(lengths) <= estimates.output_tokens_p90 + 0.5
+        )
+        figures["median_abs_log_tokens"] = round(float(np.median(errors)), 4)
+        figures["tokens_80_coverage"] = round(float(inside[known].mean()), 4)
+    return figures
