@@ -1,0 +1,80 @@
+"""Options that several commands share, and how they print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+__all__ = [
+    "BundlePath",
+    "Json",
+    "Models",
+    "Prompt",
+    "console",
+    "print_json",
+    "progress_bars",
+    "read_prompt",
+    "split_names",
+]
+
+BundlePath = Annotated[
+    Path | None, typer.Option("--bundle", "-b", metavar="PATH", help="Bundle folder; the shipped one if left out.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--models", "-m", metavar="NAMES", help="Limit the pool: names or wildcards, repeated or comma-separated."
+    ),
+]
+Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="The prompt; - reads it from standard input.")]
+
+console = Console()
+
+
+def read_prompt(prompt: str) -> str:
+    """The prompt itself, or standard input without its last line break for `-`."""
+    if prompt != "-":
+        return prompt
+    # Bytes that are not UTF-8 become lone surrogates, which the router refuses with its own words.
+    text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def split_names(models: list[str] | None) -> list[str] | None:
+    """`--models a,b --models c` as one list; None if the option was not given."""
+    if not models:
+        return None
+    return [name.strip() for entry in models for name in entry.split(",") if name.strip()]
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1))
+
+
+def progress_bars() -> Progress:
+    """Bars for long work, on standard error so that standard output stays clean."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
