@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from scope_edge.bundle import default_bundle, read_bundle
 from scope_edge.bundle import verify as verify_bundle
@@ -53,7 +54,8 @@ def add_model(
     if as_json:
         print_json({"bundle": str(out), **card.to_json()})
     else:
-        console.print(f"Added [bold]{name}[/] from {card.n_outcomes} outcomes; {len(router.models)} models in {out}")
+        console.print(f"Added [bold]{escape(name)}[/] from {card.n_outcomes} outcomes")
+        console.print(f"{len(router.models)} models in {escape(str(out))}")
 
 
 def remove_model(
@@ -69,7 +71,7 @@ def remove_model(
     if as_json:
         print_json({"bundle": str(out), "models": router.models})
     else:
-        console.print(f"Removed [bold]{name}[/]; {len(router.models)} models in {out}")
+        console.print(f"Removed [bold]{escape(name)}[/]; {len(router.models)} models in {escape(str(out))}")
 
 
 def verify(bundle: BundlePath = None, as_json: Json = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from scope_edge.cli.options import (
@@ -72,7 +73,7 @@ def route(
         return
     dial = f"value {decision.value_usd:g} USD" if decision.alpha is None else f"alpha {decision.alpha:g}"
     console.print(
-        f"[bold green]{decision.model}[/]  P(correct) {decision.p_correct:.2f}, "
+        f"[bold green]{escape(decision.model)}[/]  P(correct) {decision.p_correct:.2f}, "
         f"expected {_usd(decision.cost_usd)}  [dim]({dial})[/]"
     )
     console.print(_table(decision.estimates, decision.value_usd, top, decision.model))
@@ -109,7 +110,7 @@ def models(bundle: BundlePath = None, as_json: Json = False) -> None:
         table.add_column(heading, justify="right" if heading in ("input", "output", "outcomes") else "left")
     for card in cards:
         table.add_row(
-            card.model,
+            escape(card.model),
             f"{card.price.input_usd_per_mtok:g}",
             f"{card.price.output_usd_per_mtok:g}",
             str(card.n_outcomes),
@@ -136,7 +137,7 @@ def _table(estimates: Estimates, value_usd: float, top: int, chosen: str | None 
         table.add_column(heading, justify="left" if heading == "model" else "right")
     for row in rows[:top]:
         table.add_row(
-            str(row["model"]),
+            escape(str(row["model"])),
             f"{row['p_correct']:.2f}",
             f"{row['p_low']:.2f}-{row['p_high']:.2f}",
             f"{row['input_tokens']:.0f}",
