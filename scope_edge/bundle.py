@@ -187,6 +187,7 @@ def write_bundle(
         }
         _write_json(staging / "manifest.json", {"files": listed})
         for file in staging.iterdir():
+            file.chmod(0o644)
             _sync(file)
         _move_into_place(staging, target)
     except OSError as error:

@@ -2,8 +2,12 @@
 
 For a prompt with loadings (a, b, c, d) and a model m with fingerprint (theta, psi):
 
-    logit P  = scale_m (a . theta_m - b + delta_m) + shift_m
+    logit P         = scale_m (x + rho_m (a . theta_m - b - x) + delta_m) + shift_m
     log(1 + tokens) = c . psi_m + d + eta_m
+
+x is the same logit for the average model of the population. rho_m is 1 where the model has results on
+the anchors near the prompt; where it has none, it is the model's reach: how far results elsewhere are
+to be believed here.
 
 delta and eta are local offsets, voted by the model's results on the nearest anchors and shrunk
 towards zero. delta is one Newton step of the MAP offset under the prior N(0, 1/shrinkage):
@@ -22,7 +26,7 @@ from numpy.typing import NDArray
 from scope_edge.anchors import AnchorSet
 from scope_edge.encoder import Encoding
 from scope_edge.errors import BundleError
-from scope_edge.fingerprints import MISSING, Fingerprints, decode_lengths, decode_scores
+from scope_edge.fingerprints import MISSING, Fingerprints, Reach, decode_lengths, decode_scores
 from scope_edge.jit import kernels
 
 __all__ = ["Estimates", "Estimator", "LookupSettings"]
@@ -39,13 +43,14 @@ class LookupSettings:
 
     neighbours: how many speak. power: a neighbour's weight is its cosine to this power.
     shrinkage: prior precision of the offset of the logit; length_shrinkage: of log tokens, in
-    neighbours.
+    neighbours. reach_shrinkage: the evidence at which a model counts as half known near a prompt.
     """
 
     neighbours: int
     power: float
     shrinkage: float
     length_shrinkage: float
+    reach_shrinkage: float
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LookupSettings:
@@ -56,6 +61,7 @@ class LookupSettings:
                 power=float(values["power"]),
                 shrinkage=float(values["shrinkage"]),
                 length_shrinkage=float(values["length_shrinkage"]),
+                reach_shrinkage=float(values["reach_shrinkage"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError("config.json has no valid lookup settings", got=str(error)) from error
@@ -125,14 +131,17 @@ class Estimator:
         anchors: AnchorSet,
         fingerprints: Fingerprints,
         settings: LookupSettings,
+        reach: Reach,
         novelty_quantiles: Sequence[float],
     ) -> None:
         self.anchors = anchors
         self.fingerprints = fingerprints
         self.settings = settings
+        self.reach = reach
         self._novelty_quantiles = np.asarray(novelty_quantiles, np.float32)
         prints = fingerprints
         self._theta, self._psi = prints.theta_mean, prints.psi_mean
+        self._average = prints.population.theta_mean.astype(np.float32)
         covariance = np.linalg.inv(prints.theta_precision.astype(np.float64))
         self._covariance = covariance.reshape(len(covariance), -1).astype(np.float32)
         self._scale, self._shift = prints.calibration[:, 0].copy(), prints.calibration[:, 1].copy()
@@ -190,10 +199,14 @@ class Estimator:
         kernel.vote_residuals(
             near.rows, weights, self._residuals, self._information, settings.shrinkage * unit, delta, evidence
         )
-        local = 1.0 / (evidence / unit + settings.shrinkage)
-        ability = (self._theta * encoding.a).sum(axis=1) - encoding.b
+        evidence /= unit
+        local = 1.0 / (evidence + settings.shrinkage)
+        unknown = settings.reach_shrinkage / (evidence + settings.reach_shrinkage)
+        believed = 1.0 - unknown * (1.0 - self.fingerprints.reach)
+        average = (self._average * encoding.a).sum() - encoding.b
+        ability = average + believed * ((self._theta * encoding.a).sum(axis=1) - encoding.b - average)
         outer = np.outer(encoding.a, encoding.a).ravel()
-        variance = np.maximum((self._covariance * outer).sum(axis=1), 0) + local
+        variance = np.maximum((self._covariance * outer).sum(axis=1), 0) + local + unknown * self.reach.variance
         logit[:] = self._scale * (ability + delta) + self._shift
         spread[:] = self._scale * np.sqrt(variance)
         kernel.vote_residuals(

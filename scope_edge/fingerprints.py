@@ -7,7 +7,8 @@ fitted in closed form or by a convex MAP problem, never by training, so a model 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,12 +20,14 @@ from scope_edge.jit import kernels
 from scope_edge.pricing import Price
 
 __all__ = [
+    "KNOWN_FROM",
     "MISSING",
     "Evidence",
     "Fingerprint",
     "Fingerprints",
     "ModelCard",
     "Population",
+    "Reach",
     "decode_lengths",
     "decode_scores",
     "encode_lengths",
@@ -35,6 +38,9 @@ __all__ = [
 ]
 
 MISSING = 255
+KNOWN_FROM = 30
+"""Outcomes from which a source counts as known to a model."""
+
 _SCORE_STEPS = 250
 _LENGTH_STEPS = 20  # per unit of log(1 + tokens): steps of 5%, up to 320k tokens
 
@@ -143,6 +149,39 @@ class Population:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """How far results on one source carry to prompts unlike it; measured by `build`.
+
+    pooled and sources give the ratio of the variance of a model's general skill to that of its
+    offset within one domain. variance is that of the offset, in squared logits.
+    """
+
+    pooled: float
+    variance: float
+    sources: Mapping[str, float]
+
+    def of(self, outcomes: Iterable[str]) -> float:
+        """The share of an extrapolation to believe of a model, from the sources of its outcomes.
+
+        The posterior weight of a skill that is seen through one noisy offset per source; a source
+        counts in full from 30 outcomes.
+        """
+        total = sum(
+            self.sources.get(name, self.pooled) * min(1, n / KNOWN_FROM) for name, n in Counter(outcomes).items()
+        )
+        return total / (1 + total)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Reach:
+        """Read the section `reach` of config.json."""
+        try:
+            sources = {str(name): float(ratio) for name, ratio in values["sources"].items()}
+            return cls(float(values["pooled"]), float(values["variance"]), sources)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError("config.json has no valid reach settings", got=str(error)) from error
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Outcomes of one model with the loadings of their prompts, n rows.
 
@@ -169,11 +208,12 @@ class Fingerprint:
     calibration: Float
     length_quantiles: Float
     smear: float
+    reach: float
     has_lengths: bool
 
 
-def fit_fingerprint(evidence: Evidence, population: Population) -> Fingerprint:
-    """Fit one model's latents from its outcomes.
+def fit_fingerprint(evidence: Evidence, population: Population, reach: float) -> Fingerprint:
+    """Fit one model's latents from its outcomes; `reach` is `Reach.of` their sources.
 
     theta is the maximum a posteriori estimate of the logistic response model under the
     population prior, psi the ridge regression (the same under a Gaussian likelihood).
@@ -207,6 +247,7 @@ def fit_fingerprint(evidence: Evidence, population: Population) -> Fingerprint:
         calibration=population.calibration,
         length_quantiles=quantiles,
         smear=smear,
+        reach=reach,
         has_lengths=bool(known.any()),
     )
 
@@ -244,7 +285,7 @@ class Fingerprints:
     """The fingerprints of a pool of M models over n anchors. Immutable; changes make a new one.
 
     scores, log_tokens (n, M) uint8; theta_mean (M, rank), theta_precision (M, rank, rank),
-    psi_mean, psi_precision likewise; calibration (M, 2); length_quantiles (M, 3); smear (M,).
+    psi_mean, psi_precision likewise; calibration (M, 2); length_quantiles (M, 3); smear, reach (M,).
     """
 
     cards: list[ModelCard]
@@ -258,9 +299,11 @@ class Fingerprints:
     calibration: NDArray[np.float32]
     length_quantiles: NDArray[np.float32]
     smear: NDArray[np.float32]
+    reach: NDArray[np.float32]
 
     _STACKED = (
         "theta_mean", "theta_precision", "psi_mean", "psi_precision", "calibration", "length_quantiles", "smear",
+        "reach",
     )  # fmt: skip
 
     @property

@@ -33,6 +33,7 @@ from scope_edge.fingerprints import (
     Evidence,
     Fingerprints,
     ModelCard,
+    Reach,
     encode_lengths,
     encode_scores,
     fit_fingerprint,
@@ -72,7 +73,7 @@ class Router:
         config = bundle.config
         try:
             novelty = [float(value) for value in config["novelty"]["quantiles"]]
-            encoder_config, lookup, alpha = config["encoder"], config["lookup"], config["alpha"]
+            encoder_config, lookup, reach, alpha = (config[name] for name in ("encoder", "lookup", "reach", "alpha"))
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{bundle.path / 'config.json'} is incomplete", got=f"no {error}") from None
         self._bundle = bundle
@@ -83,6 +84,7 @@ class Router:
             AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels),
             Fingerprints.from_tensors(bundle.fingerprints, cards),
             LookupSettings.from_json(lookup),
+            Reach.from_json(reach),
             novelty,
         )
         self._novelty = novelty
@@ -250,7 +252,7 @@ class Router:
         learned = _Joining(self._encoder, self._estimator.anchors).learn(rows)
         with self._changing:
             pool = self._estimator.fingerprints
-            part = fit_fingerprint(learned.evidence, pool.population)
+            part = fit_fingerprint(learned.evidence, pool.population, self._estimator.reach.of(learned.sources))
             card = ModelCard(
                 model=name,
                 price=price,
@@ -306,7 +308,7 @@ class Router:
 
     def _swap(self, pool: Fingerprints) -> None:
         old = self._estimator
-        self._estimator = Estimator(old.anchors, pool, old.settings, self._novelty)
+        self._estimator = Estimator(old.anchors, pool, old.settings, old.reach, self._novelty)
 
 
 @dataclass(frozen=True)
@@ -315,6 +317,7 @@ class _Learned:
     anchor_scores: NDArray[np.uint8]
     anchor_lengths: NDArray[np.uint8]
     token_ratio: float
+    sources: list[str]  # of the anchor nearest to each row
 
 
 class _Joining:
@@ -328,7 +331,7 @@ class _Joining:
         anchors = self._anchors
         loadings: list[tuple[Any, Any, Any, Any]] = []
         cells: dict[int, list[int]] = defaultdict(list)
-        ratios = []
+        ratios, sources = [], []
         encodings = self._encode(rows)
         for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
             anchor = anchors.find(row.query_id) if row.query_id is not None else None
@@ -336,16 +339,19 @@ class _Joining:
                 loadings.append((encoding.a, encoding.b, encoding.c, encoding.d))
                 if row.input_tokens:
                     ratios.append(row.input_tokens / encoding.n_tokens)
-                if anchor is None:
-                    near = anchors.nearest(encoding.z, 1)
-                    anchor = int(near.rows[0]) if near.cosines[0] >= SAME_PROMPT else None
+                near = anchors.nearest(encoding.z, 1)
+                nearest = int(near.rows[0])
+                if anchor is None and near.cosines[0] >= SAME_PROMPT:
+                    anchor = nearest
             elif anchor is not None:
+                nearest = anchor
                 loadings.append((anchors.a[anchor], anchors.b[anchor], anchors.c[anchor], anchors.d[anchor]))
             else:
                 raise OutcomesError(
                     f"outcomes, row {number + 1}: no anchor {row.query_id!r}",
                     expected="the query_id of an anchor of this bundle, or the prompt itself",
                 )
+            sources.append(anchors.sources[nearest])
             if anchor is not None:
                 cells[anchor].append(number)
         scores = np.array([row.score for row in rows])
@@ -356,6 +362,7 @@ class _Joining:
             anchor_scores=encode_scores(self._column(cells, scores)),
             anchor_lengths=encode_lengths(self._column(cells, lengths)),
             token_ratio=float(np.median(ratios)) if ratios else 1.0,
+            sources=sources,
         )
 
     def _encode(self, rows: Sequence[OutcomeRow]) -> list[Encoding | None]:

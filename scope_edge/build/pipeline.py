@@ -15,6 +15,7 @@ from rich.progress import Progress
 from scope_edge import jit
 from scope_edge.anchors import AnchorSet
 from scope_edge.build.card import model_card
+from scope_edge.build.reach import measure_reach
 from scope_edge.build.selection import select_anchors
 from scope_edge.build.tuning import Tuned, tune
 from scope_edge.bundle import default_bundle, read_bundle, write_bundle
@@ -26,6 +27,7 @@ from scope_edge.fingerprints import (
     Fingerprints,
     ModelCard,
     Population,
+    Reach,
     encode_lengths,
     encode_scores,
     fit_fingerprint,
@@ -77,7 +79,11 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     encoded_val = encode_prompts(student, [table.prompts[row] for row in val], progress, "embed val")
 
     population = Population.from_tensors(source.fingerprints)
-    cards, parts = _fit_models(table, train, columns, encoded, population, progress)
+    evidence, sources = _gather(table, train, columns, encoded)
+    reach = measure_reach(evidence, sources, population, progress)
+    parts = _fit_models(evidence, sources, population, reach, progress)
+    cards = _cards(table, train, columns, encoded, evidence)
+    parts = _borrow_lengths([table.models[column] for column in columns], cards, parts)
 
     task = progress.add_task("choose anchors", total=1)
     known = np.isfinite(table.scores[np.ix_(train, columns)])
@@ -98,7 +104,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     progress.advance(task)
 
     inside = np.ix_(val, columns)
-    tuned = tune(anchors, fingerprints, encoded_val, table.scores[inside], table.output_tokens[inside], progress)
+    tuned = tune(anchors, fingerprints, reach, encoded_val, table.scores[inside], table.output_tokens[inside], progress)
     report = {
         **asdict(options),
         "date": date.today().isoformat(),
@@ -109,7 +115,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
         "sources": sorted(set(table.sources[train].tolist())),
         "val": tuned.figures,
     }
-    config = _config(source.config, tuned, report)
+    config = _config(source.config, tuned, reach, report)
     write_bundle(
         out,
         config=config,
@@ -164,24 +170,47 @@ def _most_outcomes(table: OutcomeTable) -> int:
     return int(counts.max(initial=0))
 
 
+def _gather(
+    table: OutcomeTable, train: NDArray[np.intp], columns: NDArray[np.intp], encoded: Sequence[Encoding]
+) -> tuple[list[Evidence], list[NDArray[np.str_]]]:
+    """Every model's training outcomes with the loadings of their prompts, and the rows' sources."""
+    evidence, sources = [], []
+    for column in columns:
+        scores = table.scores[train, column]
+        evidence.append(evidence_of(encoded, scores, table.output_tokens[train, column]))
+        sources.append(table.sources[train[np.isfinite(scores)]])
+    return evidence, sources
+
+
 def _fit_models(
+    evidence: Sequence[Evidence],
+    sources: Sequence[NDArray[np.str_]],
+    population: Population,
+    reach: Reach,
+    progress: Progress,
+) -> list[Fingerprint]:
+    task = progress.add_task("fit fingerprints", total=len(evidence))
+    parts = []
+    for rows, source_of in zip(evidence, sources, strict=True):
+        parts.append(fit_fingerprint(rows, population, reach.of(source_of.tolist())))
+        progress.advance(task)
+    return parts
+
+
+def _cards(
     table: OutcomeTable,
     train: NDArray[np.intp],
     columns: NDArray[np.intp],
     encoded: Sequence[Encoding],
-    population: Population,
-    progress: Progress,
-) -> tuple[list[ModelCard], list[Fingerprint]]:
-    task = progress.add_task("fit fingerprints", total=len(columns))
+    evidence: Sequence[Evidence],
+) -> list[ModelCard]:
     tokens = np.array([item.n_tokens for item in encoded])
-    cards, parts = [], []
-    for column in columns:
+    cards = []
+    for column, rows in zip(columns, evidence, strict=True):
         row = table.models[column]
-        evidence = evidence_of(encoded, table.scores[train, column], table.output_tokens[train, column])
-        part = fit_fingerprint(evidence, population)
         ratios = table.input_tokens[train, column] / tokens
         ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
-        own = int(np.isfinite(evidence.log_tokens).sum()) >= MIN_OUTCOMES
+        own = int(np.isfinite(rows.log_tokens).sum()) >= MIN_OUTCOMES
         cards.append(
             ModelCard(
                 model=row.model,
@@ -191,13 +220,10 @@ def _fit_models(
                 params_b=row.params_b,
                 token_ratio=float(np.median(ratios)) if len(ratios) else 1.0,
                 length_source="own" if own else "prior",
-                n_outcomes=len(evidence.scores),
+                n_outcomes=len(rows.scores),
             )
         )
-        parts.append(part)
-        progress.advance(task)
-    rows = [table.models[column] for column in columns]
-    return cards, _borrow_lengths(rows, cards, parts)
+    return cards
 
 
 def _borrow_lengths(
@@ -236,11 +262,12 @@ def _size_class(params_b: float | None) -> int:
     return -1 if params_b is None else int(np.searchsorted([10, 40, 120], params_b, side="right"))
 
 
-def _config(source: dict[str, Any], tuned: Tuned, report: dict[str, Any]) -> dict[str, Any]:
+def _config(source: dict[str, Any], tuned: Tuned, reach: Reach, report: dict[str, Any]) -> dict[str, Any]:
     kept = {name: source[name] for name in ("format", "format_version", "oldest_reader", "encoder")}
     return {
         **kept,
         "lookup": asdict(tuned.settings),
+        "reach": asdict(reach),
         "novelty": {"quantiles": tuned.novelty_quantiles},
         "alpha": {"v_min_usd": tuned.v_min_usd, "v_max_usd": tuned.v_max_usd},
         "build": report,

@@ -12,17 +12,18 @@ from rich.progress import Progress
 from scope_edge.anchors import AnchorSet
 from scope_edge.encoder import Encoding
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
-from scope_edge.fingerprints import Fingerprints, Population, length_spread
+from scope_edge.fingerprints import Fingerprints, Population, Reach, length_spread
 from scope_edge.jit import kernels
 
 __all__ = ["Tuned", "tune"]
 
-START = LookupSettings(neighbours=40, power=2.0, shrinkage=4.0, length_shrinkage=8.0)
+START = LookupSettings(neighbours=40, power=2.0, shrinkage=4.0, length_shrinkage=8.0, reach_shrinkage=0.5)
 GRID: dict[str, tuple[float, ...]] = {
     "shrinkage": (2.0, 4.0, 8.0, 16.0),
     "neighbours": (20, 40, 80),
     "power": (0.0, 2.0, 6.0),
-    "length_shrinkage": (2.0, 4.0, 8.0, 16.0),
+    "reach_shrinkage": (0.25, 0.5, 1.0, 2.0),
+    "length_shrinkage": (0.5, 1.0, 2.0, 4.0, 8.0),
 }
 CALIBRATION_PRIOR = (60.0, 30.0)
 """Precision of a model's own (scale, shift) around the pool's."""
@@ -43,6 +44,7 @@ class Tuned:
 def tune(
     anchors: AnchorSet,
     fingerprints: Fingerprints,
+    reach: Reach,
     encoded: Sequence[Encoding],
     scores: NDArray[np.float32],
     output_tokens: NDArray[np.float32],
@@ -58,7 +60,7 @@ def tune(
         losses = []
         for value in values:
             tried = _with(settings, name, value)
-            estimates = _estimate(anchors, raw, tried, encoded)
+            estimates = _estimate(anchors, raw, tried, reach, encoded)
             if name == "length_shrinkage":
                 errors = np.log1p(estimates.output_tokens_p50) - lengths
                 losses.append(float(np.abs(errors[known_length]).mean()) if known_length.any() else 0.0)
@@ -67,7 +69,7 @@ def tune(
             progress.advance(task)
         settings = _with(settings, name, values[int(np.argmin(losses))])
 
-    estimates = _estimate(anchors, raw, settings, encoded)
+    estimates = _estimate(anchors, raw, settings, reach, encoded)
     logit = np.log(estimates.p_correct.astype(np.float64)) - np.log1p(-estimates.p_correct.astype(np.float64))
     pooled = _calibrate(logit[known], scores[known], np.array([1.0, 0.0]), np.eye(2))
     calibration = np.array(
@@ -90,7 +92,7 @@ def tune(
         length_quantiles=quantiles,
         smear=smear,
     )
-    estimates = _estimate(anchors, final, settings, encoded)
+    estimates = _estimate(anchors, final, settings, reach, encoded)
     v_min, v_max = _dial(estimates)
     similarity = np.array([anchors.nearest(item.z, settings.neighbours).cosines[:5].mean() for item in encoded])
     return Tuned(
@@ -118,9 +120,13 @@ def _uncalibrated(fingerprints: Fingerprints) -> Fingerprints:
 
 
 def _estimate(
-    anchors: AnchorSet, fingerprints: Fingerprints, settings: LookupSettings, encoded: Sequence[Encoding]
+    anchors: AnchorSet,
+    fingerprints: Fingerprints,
+    settings: LookupSettings,
+    reach: Reach,
+    encoded: Sequence[Encoding],
 ) -> Estimates:
-    return Estimator(anchors, fingerprints, settings, [0.0, 1.0]).estimate(encoded)
+    return Estimator(anchors, fingerprints, settings, reach, [0.0, 1.0]).estimate(encoded)
 
 
 def _log_loss(p: NDArray[np.float32], scores: NDArray[np.float32]) -> float:

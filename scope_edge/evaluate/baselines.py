@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["Known", "Predictions", "knn", "model_by_source_mean", "model_mean"]
 
 Matrix = NDArray[np.float64]
-KNN_GRID = [(k, shrink) for k in (10, 20, 40, 100, 200) for shrink in (0.5, 3.0, 10.0)]
+KNN_GRID = [(k, shrink) for k in (10, 20, 40, 100, 200, 400) for shrink in (0.5, 3.0, 10.0)]
 
 
 @dataclass(frozen=True)
