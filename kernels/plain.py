@@ -39,22 +39,23 @@ def fit_ability(loadings, offsets, scores, prior_mean, prior_precision, mean, pr
 
     mean[:] = prior_mean
     value = objective(mean)
+    settled = 0
     for _ in range(100):
         x = loadings @ mean - offsets
         p = np.exp(-np.logaddexp(0.0, -x))
         gradient = prior_precision @ (mean - prior_mean) + loadings.T @ (p - scores)
         precision[:] = prior_precision + (loadings * (p * (1.0 - p))[:, None]).T @ loadings
+        if settled == 2:
+            break
         step = np.linalg.solve(precision, gradient)
-        if step @ gradient < 1e-20:
-            break
         size = 1.0
-        while size > 1e-8:
-            trial = mean - size * step
-            tried = objective(trial)
-            if tried < value:
-                break
-            size *= 0.5
+        if step @ gradient < 1e-8:
+            settled += 1
         else:
-            break
-        mean[:] = trial
-        value = tried
+            while size > 1e-8:
+                tried = objective(mean - size * step)
+                if tried < value:
+                    value = tried
+                    break
+                size *= 0.5
+        mean -= size * step

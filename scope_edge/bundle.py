@@ -70,7 +70,10 @@ def read_bundle(path: str | Path) -> Bundle:
         )
     anchors, anchor_meta = _read_tensors(root / "anchors.safetensors")
     fingerprints, meta = _read_tensors(root / "fingerprints.safetensors")
-    wanted = config.get("encoder", {}).get("hash")
+    encoder = config.get("encoder")
+    if not isinstance(encoder, dict):
+        raise BundleError(f"{root / 'config.json'} has no section 'encoder'", remedy=_REBUILD)
+    wanted = encoder.get("hash")
     for name, found in (("fingerprints", meta.get("encoder_hash")), ("anchors", anchor_meta.get("encoder_hash"))):
         if found is not None and found != wanted:
             raise BundleError(
@@ -159,8 +162,16 @@ def write_bundle(
     BundleError
         The destination cannot be written (for example a full disk). It is left as it was.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
+    if encoder_hash(encoder) != config["encoder"]["hash"]:
+        raise BundleError(
+            f"The encoder in {encoder} is not the one that the bundle was made with",
+            expected=str(config["encoder"]["hash"])[:12],
+            got=encoder_hash(encoder)[:12] if (encoder / ENCODER_FILES[0]).exists() else "nothing there",
+            remedy="Put the folder back as it was, and load it again.",
+        )
     target = Path(path).absolute()
     if target.exists() and not (target / "manifest.json").is_file() and not _is_empty(target):
         raise BundleError(f"{target} exists and is not a bundle", remedy="Give a new folder, or remove this one first.")
@@ -190,7 +201,7 @@ def write_bundle(
             file.chmod(0o644)
             _sync(file)
         _move_into_place(staging, target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise BundleError(
             f"Cannot write the bundle {target}", got=str(error), remedy="What was there before is unchanged."
         ) from error

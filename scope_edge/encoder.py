@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,9 @@ class Encoder:
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
+        # onnxruntime may report usage and keep an identifier in the home directory; a router that
+        # promises to stay offline and to leave no trace says no, unless its host has decided.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
         from tokenizers import Tokenizer
 

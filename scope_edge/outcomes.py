@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -101,9 +101,9 @@ def read_table(folder: str | Path) -> OutcomeTable:
             got=str(root),
             remedy="See the README, section 'Outcome tables'.",
         )
-    queries = _frame(root, "queries", {"query_id": str, "prompt": str})
-    outcomes = _frame(root, "outcomes", {"query_id": str, "model": str, "score": float})
-    models = _frame(root, "models", {"model": str, "usd_per_mtok_in": float, "usd_per_mtok_out": float})
+    queries = _frame(root, "queries", ("query_id", "prompt"))
+    outcomes = _frame(root, "outcomes", ("query_id", "model", "score"))
+    models = _frame(root, "models", ("model", "usd_per_mtok_in", "usd_per_mtok_out"))
 
     query_ids = queries["query_id"].to_list()
     row_of = {query_id: index for index, query_id in enumerate(query_ids)}
@@ -241,18 +241,22 @@ def _mappings(outcomes: Any) -> Iterable[Any]:
 def _file_rows(path: Path) -> list[Any]:
     try:
         if path.suffix == ".csv":
-            with path.open(encoding="utf-8", newline="") as file:
-                return list(csv.DictReader(file))
+            limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB
+            try:
+                with path.open(encoding="utf-8", newline="") as file:
+                    return list(csv.DictReader(file))
+            finally:
+                csv.field_size_limit(limit)
         if path.suffix == ".jsonl":
             with path.open(encoding="utf-8") as file:
                 return [json.loads(line) for line in file if line.strip()]
         if path.suffix == ".json":
             loaded = json.loads(path.read_text(encoding="utf-8"))
             return loaded if isinstance(loaded, list) else [loaded]
-        if path.suffix == ".parquet":
-            return cast(list[Any], _polars().read_parquet(path).to_dicts())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise OutcomesError(f"Cannot read the outcomes in {path}", got=str(error)) from error
+    if path.suffix == ".parquet":
+        return cast(list[Any], _read_frame(path, _polars().read_parquet).to_dicts())
     raise OutcomesError("Unknown kind of outcome file", expected=".csv, .jsonl, .json or .parquet", got=path.name)
 
 
@@ -281,29 +285,48 @@ def _polars() -> Any:
     return polars
 
 
-def _frame(root: Path, name: str, required: Mapping[str, type]) -> Any:
+def _read_frame(path: Path, reader: Callable[[Path], Any]) -> Any:
+    try:
+        return reader(path)
+    except (OSError, _polars().exceptions.PolarsError) as error:
+        raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
+
+
+_NUMBERS = ("score", "output_tokens", "input_tokens", "usd_per_mtok_in", "usd_per_mtok_out", "params_b")
+
+
+def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
+    """One table with its number columns as floats and all others as text; null where missing."""
     polars = _polars()
     readers = {
         ".parquet": polars.read_parquet,
-        ".csv": polars.read_csv,
-        ".jsonl": polars.read_ndjson,
+        # Types are not guessed from the first rows: ids may look like numbers, scores like integers.
+        ".csv": lambda path: polars.read_csv(path, infer_schema=False),
+        ".jsonl": lambda path: polars.read_ndjson(path, infer_schema_length=None),
     }
     for suffix, reader in readers.items():
         path = root / f"{name}{suffix}"
         if path.exists():
-            try:
-                frame = reader(path)
-            except (OSError, polars.exceptions.PolarsError) as error:
-                raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
+            frame = _read_frame(path, reader)
             missing = [column for column in required if column not in frame.columns]
             if missing:
                 raise OutcomesError(
                     f"{path.name} lacks columns", expected=", ".join(required), got=", ".join(frame.columns)
                 )
-            return frame.with_columns(
-                [polars.col(c).cast(polars.String if kind is str else polars.Float64) for c, kind in required.items()]
-            )
+            return frame.with_columns([_typed(frame[column], path.name) for column in frame.columns])
     raise OutcomesError(f"The folder {root} has no {name} table", expected=f"{name}.parquet, .csv or .jsonl")
+
+
+def _typed(column: Any, table: str) -> Any:
+    polars = _polars()
+    kind = polars.Float64 if column.name in _NUMBERS else polars.String
+    typed = column.cast(kind, strict=False)
+    lost = (typed.is_null() & column.is_not_null()).arg_max()
+    if lost is not None and typed[lost] is None and column[lost] is not None:
+        raise OutcomesError(
+            f"{table}: bad {column.name}", expected="a number", got=f"{column[lost]!r} in row {lost + 1}"
+        )
+    return typed
 
 
 def _model_row(row: Mapping[str, Any]) -> ModelRow:

@@ -237,7 +237,7 @@ class Router:
         UsageError, OutcomesError, PriceError, PromptError
             The pool is unchanged.
         """
-        if not isinstance(name, str) or not name.strip() or set(name) & set("*?[],"):
+        if not isinstance(name, str) or not name.strip() or set(name) & set("*?[],") or not _is_unicode(name):
             raise UsageError("Bad model name", expected="text without any of * ? [ ] ,", got=repr(name))
         if not isinstance(price, Price):
             raise PriceError(
@@ -412,6 +412,11 @@ def _unknown(name: str, names: Sequence[str]) -> UnknownModelError:
         f"No model matches {name!r}",
         remedy=f"Did you mean {', '.join(close)}?" if close else "`scope-edge models` lists the pool.",
     )
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether the text can be written as UTF-8: it holds no lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _not_yet(**arguments: Any) -> None:

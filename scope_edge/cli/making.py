@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from scope_edge.cli.options import BundlePath, Json, console, print_json, progress_bars, split_names
-from scope_edge.errors import MissingExtraError
+from scope_edge.errors import MissingExtraError, UsageError
 
 __all__ = ["register"]
 
@@ -61,7 +62,9 @@ def train(
     if as_json:
         print_json({"bundle": str(out), **report})
     else:
-        console.print(f"Trained on {report['n_texts']} texts in {report['minutes']} minutes; encoder in [bold]{out}[/]")
+        console.print(
+            f"Trained on {report['n_texts']} texts in {report['minutes']} minutes; encoder in {escape(str(out))}"
+        )
 
 
 def build(
@@ -94,7 +97,7 @@ def build(
     if as_json:
         print_json({"bundle": str(out), **report})
     else:
-        console.print(f"{report['n_models']} models over {report['n_anchors']} anchors in [bold]{out}[/]")
+        console.print(f"{report['n_models']} models over {report['n_anchors']} anchors in {escape(str(out))}")
         for name, value in report["val"].items():
             console.print(f"  {name} on val: {value}")
 
@@ -129,7 +132,10 @@ def evaluate(
         else:
             report = harness.evaluate(data, bundle, split, split_names(sources), bars)
     if out is not None:
-        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        try:
+            out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"Cannot write {out}", got=str(error)) from error
     if as_json:
         print_json(report)
     else:

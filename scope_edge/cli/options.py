@@ -69,6 +69,7 @@ def print_json(document: Any) -> None:
 
 def progress_bars() -> Progress:
     """Bars for long work, on standard error so that standard output stays clean."""
+    stderr = Console(stderr=True)
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -76,5 +77,7 @@ def progress_bars() -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=stderr,
+        # Where nobody watches, standard error is for the one line of an error.
+        disable=not stderr.is_terminal,
     )

@@ -86,4 +86,4 @@ def verify(bundle: BundlePath = None, as_json: Json = False) -> None:
     if as_json:
         print_json({"bundle": str(path), "ok": True, "files": files})
     else:
-        console.print(f"[green]{path} is whole[/]: {len(files)} files, {len(read.models)} models")
+        console.print(f"[green]{escape(str(path))} is whole[/]: {len(files)} files, {len(read.models)} models")

@@ -65,7 +65,6 @@ def route(
                 "p_correct": decision.p_correct,
                 "cost_usd": decision.cost_usd,
                 "alpha": decision.alpha,
-                **({"value_usd": decision.value_usd} if decision.alpha is None else {}),
                 "novelty": decision.estimates.novelty,
                 "estimates": _entries(decision.estimates, _FIELDS),
             }

@@ -43,10 +43,11 @@ def model_by_source_mean(train: Known, asked: Known) -> Predictions:
     """Each model's mean on the prompt's source, which it is told; shrunk towards the model's mean."""
     result = model_mean(train, asked)
     p, size = result.p, result.log_tokens
+    prior_p, prior_size = p[0].copy(), size[0].copy()
     for source in np.unique(asked.sources):
         there, here = train.sources == source, asked.sources == source
-        p[here] = _mean(train.scores[there], p[0], 3.0)
-        size[here] = _mean(train.log_tokens[there], size[0], 3.0)
+        p[here] = _mean(train.scores[there], prior_p, 3.0)
+        size[here] = _mean(train.log_tokens[there], prior_size, 3.0)
     return Predictions("model by source mean", p, size)
 
 
