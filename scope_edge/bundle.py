@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,16 @@ from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError
 
-__all__ = ["FORMAT_VERSION", "Bundle", "default_bundle", "encoder_hash", "read_bundle", "verify", "write_bundle"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Bundle",
+    "check_target",
+    "default_bundle",
+    "encoder_hash",
+    "read_bundle",
+    "verify",
+    "write_bundle",
+]
 
 FORMAT_VERSION = (1, 0)
 HASH_LIMIT = 64 * 2**20
@@ -60,31 +70,34 @@ def read_bundle(path: str | Path) -> Bundle:
     root = Path(path)
     verify(root, full=False)
     config = _read_json(root / "config.json", dict)
-    oldest = _version(config.get("oldest_reader", config.get("format_version")), root)
-    if oldest > FORMAT_VERSION:
-        raise BundleError(
-            f"The bundle {root} needs a newer scope-edge",
-            expected=f"a format that version {FORMAT_VERSION[0]}.{FORMAT_VERSION[1]} can read",
-            got=f"{oldest[0]}.{oldest[1]}",
-            remedy="Run: pip install --upgrade scope-edge",
-        )
+    for field, newest in (("format_version", (FORMAT_VERSION[0], sys.maxsize)), ("oldest_reader", FORMAT_VERSION)):
+        needed = _version(config.get(field, "1.0" if field == "oldest_reader" else None), root)
+        if needed > newest:
+            raise BundleError(
+                f"The bundle {root} needs a newer scope-edge",
+                expected=f"a format that version {FORMAT_VERSION[0]}.{FORMAT_VERSION[1]} can read",
+                got=f"{field} {needed[0]}.{needed[1]}",
+                remedy="Run: pip install --upgrade scope-edge",
+            )
     anchors, anchor_meta = _read_tensors(root / "anchors.safetensors")
     fingerprints, meta = _read_tensors(root / "fingerprints.safetensors")
     encoder = config.get("encoder")
     if not isinstance(encoder, dict):
         raise BundleError(f"{root / 'config.json'} has no section 'encoder'", remedy=_REBUILD)
     wanted = encoder.get("hash")
-    for name, found in (("fingerprints", meta.get("encoder_hash")), ("anchors", anchor_meta.get("encoder_hash"))):
-        if found is not None and found != wanted:
+    hashes = {"encoder": encoder_hash(root), "fingerprints": meta.get("encoder_hash")}
+    if anchors:
+        hashes["anchors"] = anchor_meta.get("encoder_hash")
+    for name, found in hashes.items():
+        if found != wanted:
             raise BundleError(
-                f"The {name} in {root} were made with another encoder",
+                f"The {name} in {root} belong to another encoder than its config",
                 expected=str(wanted)[:12],
                 got=str(found)[:12],
                 remedy="Rebuild the bundle with `scope-edge build`; embeddings of two encoders cannot be mixed.",
             )
     models = _read_json(root / "models.json", list) if (root / "models.json").exists() else []
-    labels = json.loads(anchor_meta.get("labels", "{}"))
-    return Bundle(root, config, models, anchors, labels, fingerprints)
+    return Bundle(root, config, models, anchors, anchor_meta.get("labels", {}), fingerprints)
 
 
 def verify(path: str | Path, *, full: bool = True, progress: Callable[[str], None] | None = None) -> list[str]:
@@ -162,8 +175,7 @@ def write_bundle(
     BundleError
         The destination cannot be written (for example a full disk). It is left as it was.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     if encoder_hash(encoder) != config["encoder"]["hash"]:
         raise BundleError(
@@ -172,22 +184,20 @@ def write_bundle(
             got=encoder_hash(encoder)[:12] if (encoder / ENCODER_FILES[0]).exists() else "nothing there",
             remedy="Put the folder back as it was, and load it again.",
         )
-    target = Path(path).absolute()
-    if target.exists() and not (target / "manifest.json").is_file() and not _is_empty(target):
-        raise BundleError(f"{target} exists and is not a bundle", remedy="Give a new folder, or remove this one first.")
+    target = check_target(path)
     staging: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        staging.chmod(0o755)
+        staging = target.with_name(f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}")
+        staging.mkdir()
         for name in ENCODER_FILES:
             if (encoder / name).exists():
                 shutil.copyfile(encoder / name, staging / name)
         marked = {"encoder_hash": str(config["encoder"]["hash"])}
-        save_file(_contiguous(fingerprints), staging / "fingerprints.safetensors", marked)
+        (staging / "fingerprints.safetensors").write_bytes(save(_contiguous(fingerprints), _metadata(marked)))
         if anchors is not None:
-            labels = json.dumps(anchor_labels or {}, ensure_ascii=False, separators=(",", ":"))
-            save_file(_contiguous(anchors), staging / "anchors.safetensors", {**marked, "labels": labels})
+            labelled = {**marked, "labels": anchor_labels or {}}
+            (staging / "anchors.safetensors").write_bytes(save(_contiguous(anchors), _metadata(labelled)))
         if models is not None:
             _write_json(staging / "models.json", models)
         _write_json(staging / "config.json", dict(config))
@@ -198,16 +208,33 @@ def write_bundle(
         }
         _write_json(staging / "manifest.json", {"files": listed})
         for file in staging.iterdir():
-            file.chmod(0o644)
             _sync(file)
         _move_into_place(staging, target)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise BundleError(
             f"Cannot write the bundle {target}", got=str(error), remedy="What was there before is unchanged."
         ) from error
     finally:
         if staging is not None and staging.exists():
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def check_target(path: str | Path) -> Path:
+    """The absolute path of a bundle to write: nothing there yet, an empty folder, or a bundle.
+
+    Raises
+    ------
+    BundleError
+        Something else is there, or one may not look.
+    """
+    target = Path(path).absolute()
+    try:
+        free = not target.exists() or (target / "manifest.json").is_file() or _is_empty(target)
+    except OSError as error:
+        raise BundleError(f"Cannot write the bundle {target}", got=str(error)) from error
+    if not free:
+        raise BundleError(f"{target} exists and is not a bundle", remedy="Give a new folder, or remove this one first.")
+    return target
 
 
 def encoder_hash(folder: Path) -> str:
@@ -269,7 +296,12 @@ def _read_json(file: Path, kind: type) -> Any:
     return value
 
 
-def _read_tensors(file: Path) -> tuple[Tensors, dict[str, str]]:
+def _metadata(values: Mapping[str, Any]) -> dict[str, str]:
+    """One entry, so that the file's bytes do not depend on the order of several."""
+    return {"scope_edge": json.dumps(values, ensure_ascii=False, separators=(",", ":"))}
+
+
+def _read_tensors(file: Path) -> tuple[Tensors, dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     if not file.exists():
@@ -277,8 +309,11 @@ def _read_tensors(file: Path) -> tuple[Tensors, dict[str, str]]:
     try:
         with safe_open(file, framework="numpy") as opened:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            return tensors, dict(opened.metadata() or {})
-    except (OSError, SafetensorError) as error:
+            metadata = json.loads((opened.metadata() or {}).get("scope_edge", "{}"))
+            if not isinstance(metadata, dict):
+                raise ValueError(f"metadata is {type(metadata).__name__}")
+            return tensors, metadata
+    except (OSError, SafetensorError, ValueError) as error:
         raise BundleError(f"Cannot read {file}", got=str(error), remedy=_REBUILD) from error
 
 

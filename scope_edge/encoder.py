@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError, PromptError
+from scope_edge.session import open_session
 from scope_edge.surface import surface_features
 
 __all__ = ["Encoder", "Encoding", "check_prompt", "quantise", "slice_text"]
@@ -78,7 +78,7 @@ def slice_text(text: str, head: int, tail: int) -> str:
 
     Tokenizing costs time for every character, also for those that truncation would drop.
     """
-    return text if len(text) <= head + tail else f"{text[:head]}\n{text[-tail:]}"
+    return text if len(text) <= head + tail else f"{text[:head]}\n{text[len(text) - tail :]}"
 
 
 class Encoder:
@@ -89,10 +89,6 @@ class Encoder:
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
-        # onnxruntime may report usage and keep an identifier in the home directory; a router that
-        # promises to stay offline and to leave no trace says no, unless its host has decided.
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        import onnxruntime
         from tokenizers import Tokenizer
 
         try:
@@ -100,13 +96,7 @@ class Encoder:
             self._tail = int(config["tail_chars"])
             self._tokens_per_id = float(config["tokens_per_id"])
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1
-            options.inter_op_num_threads = 1
-            options.log_severity_level = 3
-            self._session = onnxruntime.InferenceSession(
-                str(folder / "encoder.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(folder / "encoder.onnx")
         # Both libraries raise bare Exceptions on malformed files.
         except Exception as error:
             raise BundleError(f"Cannot load the encoder in {folder}", got=str(error).splitlines()[0]) from error

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.errors import BundleError
+from scope_edge.errors import BundleError, PriceError
 from scope_edge.jit import kernels
 from scope_edge.pricing import Price
 
@@ -101,9 +101,11 @@ class ModelCard:
         """Read an entry of models.json; unknown fields are ignored."""
         try:
             known = {name: entry[name] for name in cls.__dataclass_fields__ if name in entry}
-            prices = {name: entry["price"].get(name) for name in Price.__dataclass_fields__}
+            price = Price(**{name: entry["price"].get(name) for name in Price.__dataclass_fields__})
             known["aliases"] = tuple(entry.get("aliases", ()))
-            return cls(**{**known, "price": Price(**prices)})
+            return cls(**{**known, "price": price})
+        except PriceError as error:
+            raise BundleError(f"models.json: {entry.get('model')!r} has no usable price", got=str(error)) from error
         except (KeyError, TypeError, AttributeError) as error:
             raise BundleError("models.json has a bad entry", got=f"{type(error).__name__}: {error}") from error
 

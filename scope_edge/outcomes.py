@@ -292,11 +292,12 @@ def _read_frame(path: Path, reader: Callable[[Path], Any]) -> Any:
         raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
 
 
+_TEXTS = ("query_id", "prompt", "source", "category", "split", "model", "tokens_kind", "thinks", "role")
 _NUMBERS = ("score", "output_tokens", "input_tokens", "usd_per_mtok_in", "usd_per_mtok_out", "params_b")
 
 
 def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
-    """One table with its number columns as floats and all others as text; null where missing."""
+    """One table, its known columns as text or floats, null where missing; others as they are."""
     polars = _polars()
     readers = {
         ".parquet": polars.read_parquet,
@@ -313,7 +314,9 @@ def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
                 raise OutcomesError(
                     f"{path.name} lacks columns", expected=", ".join(required), got=", ".join(frame.columns)
                 )
-            return frame.with_columns([_typed(frame[column], path.name) for column in frame.columns])
+            return frame.with_columns(
+                [_typed(frame[column], path.name) for column in frame.columns if column in _TEXTS + _NUMBERS]
+            )
     raise OutcomesError(f"The folder {root} has no {name} table", expected=f"{name}.parquet, .csv or .jsonl")
 
 

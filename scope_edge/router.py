@@ -6,7 +6,7 @@ import difflib
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -139,10 +139,9 @@ class Router:
 
     def estimate_batch(self, prompts: Sequence[str], models: str | Sequence[str] | None = None) -> Estimates:
         """Predict for many prompts; arrays of shape (n_prompts, n_models), as `estimate` one by one."""
-        if isinstance(prompts, str):
-            raise PromptError(
-                "A batch of prompts is not text", expected="a list of str", got="a str", remedy="Use estimate()."
-            )
+        if isinstance(prompts, str) or not isinstance(prompts, Iterable):
+            got = type(prompts).__name__
+            raise PromptError("Not a batch of prompts", expected="a list of str", got=got, remedy="See estimate().")
         estimator = self._estimator
         columns = _select(estimator.fingerprints.names, models)
         checked = [check_prompt(prompt) for prompt in prompts]
@@ -390,7 +389,7 @@ def _select(names: Sequence[str], models: str | Sequence[str] | None) -> NDArray
     """Columns of the models that match any of the patterns, in the pool's order; None for all."""
     if models is None:
         return None
-    patterns = [models] if isinstance(models, str) else list(models)
+    patterns = [models] if isinstance(models, str) else list(models) if isinstance(models, Iterable) else [models]
     if not patterns:
         raise UnknownModelError(
             "No models are named", expected="names or wildcards", remedy="Leave models out for all."

@@ -18,7 +18,7 @@ from scope_edge.build.card import model_card
 from scope_edge.build.reach import measure_reach
 from scope_edge.build.selection import select_anchors
 from scope_edge.build.tuning import Tuned, tune
-from scope_edge.bundle import default_bundle, read_bundle, write_bundle
+from scope_edge.bundle import check_target, default_bundle, read_bundle, write_bundle
 from scope_edge.encoder import Encoder, Encoding, check_prompt
 from scope_edge.errors import OutcomesError
 from scope_edge.fingerprints import (
@@ -62,6 +62,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     dict
         A report: counts and validation figures, also stored in the bundle's config.
     """
+    check_target(out)
     source = read_bundle(default_bundle() if encoder is None else encoder)
     table = read_table(outcomes).without_lengths(options.correctness_only)
     columns = table.columns("train", MIN_OUTCOMES)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -19,6 +18,7 @@ from optimum.exporters.onnx.convert import export
 from optimum.utils import DummyInputGenerator, NormalizedConfig
 from transformers import PretrainedConfig, PreTrainedModel
 
+from scope_edge.session import open_session
 from scope_edge.surface import SURFACE_DIM
 from scope_edge.train.student import Student, pad
 
@@ -150,7 +150,7 @@ def parity(
             for i, row in enumerate(ids)
         ]
     for label, name in (("float", "float.onnx"), ("int8", "encoder.onnx")):
-        session = onnxruntime.InferenceSession(str(folder / name), providers=["CPUExecutionProvider"])
+        session = open_session(folder / name)
         worst = dict.fromkeys(OUTPUTS, 0.0)
         cosine = 1.0
         for index, row in enumerate(ids):

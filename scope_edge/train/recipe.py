@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from scope_edge.bundle import FORMAT_VERSION, encoder_hash, write_bundle
+from scope_edge.bundle import FORMAT_VERSION, check_target, encoder_hash, write_bundle
 from scope_edge.encoder import check_prompt, slice_text
 from scope_edge.errors import TrainingError
 from scope_edge.fingerprints import Population
@@ -85,6 +85,7 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
         The training report, also stored in the bundle's config.
     """
     started = time.monotonic()
+    check_target(out)
     table = read_table(data).without_lengths(recipe.correctness_only)
     columns = table.columns("train", MIN_OUTCOMES)
     rows = table.rows("train")
@@ -178,7 +179,7 @@ def _corpus(data: Path, prompts: Sequence[str], recipe: Recipe) -> list[str]:
     if not path.exists():
         return []
     texts: list[str] = polars.read_parquet(path, columns=["text"])["text"].to_list()
-    cut = max((len(text) for text in texts), default=0)
+    cut = max((len(text or "") for text in texts), default=0)
     labelled = {prompt[:cut] for prompt in prompts} | {prompt[:cut].strip() for prompt in prompts}
     fresh = list(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
     fresh = [text for text in fresh if text not in labelled]

@@ -1,0 +1,30 @@
+"""ONNX Runtime sessions: one thread, no log, no telemetry."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+__all__ = ["open_session", "without_telemetry"]
+
+
+def without_telemetry() -> None:
+    """Tell onnxruntime, before its import, to report nothing and to keep no identifier.
+
+    It would write both to the home directory; a router that promises to stay offline and to leave
+    no trace says no, unless its host has decided.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+def open_session(path: Path) -> Any:
+    """An inference session on one CPU thread: a prompt's answer never depends on the load."""
+    without_telemetry()
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
