@@ -1,0 +1,24 @@
+"""Estimates side by side: the same to the last bit, or made up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scope_edge import Estimates
+
+ARRAYS = (
+    "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "output_tokens_p10", "output_tokens_p50",
+    "output_tokens_p90", "cost_usd", "cost_usd_p90",
+)  # fmt: skip
+
+
+def same(left: Estimates, right: Estimates) -> bool:
+    arrays = all(np.array_equal(getattr(left, name), getattr(right, name)) for name in ARRAYS)
+    return arrays and left.models == right.models and np.array_equal(left.novelty, right.novelty)
+
+
+def crafted(p, cost, models=None) -> Estimates:
+    p, cost = np.asarray(p, np.float32), np.asarray(cost, np.float32)
+    zeros = np.zeros_like(p)
+    arrays = dict.fromkeys(ARRAYS, zeros) | {"p_correct": p, "cost_usd": cost}
+    return Estimates(models=models or [f"m{i}" for i in range(p.shape[-1])], novelty=0.0, **arrays)

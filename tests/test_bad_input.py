@@ -1,0 +1,458 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bundles import FILES, changed, contents, edited, rehash
+from comparing import same
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from processes import run_python
+from prompts import PROMPTS
+from safetensors.numpy import save_file
+
+from scope_edge import Router
+from scope_edge.bundle import default_bundle, read_bundle, verify, write_bundle
+from scope_edge.errors import BundleError, PromptError
+
+# --- prompts ---
+
+
+@pytest.mark.parametrize("unit", ["lorem ipsum dolor ", "x", "東京", "\n", "a\x00"])
+def test_a_prompt_of_a_megabyte_routes(router, unit):
+    prompt = "Read this:" + unit * (2**20 // len(unit)) + "Done?"
+    decision = router.route(prompt)
+    assert decision.model in router.models
+    assert np.isfinite(decision.estimates.cost_usd).all()
+
+
+STRANGE = ["\x00", "a\x00b", "\x00" * 99, "\x7f\x1b[31m", "\ufeff", "\U0010ffff", "\u202e", "\u0301"]
+
+
+@pytest.mark.parametrize("prompt", STRANGE)
+def test_a_strange_but_valid_prompt_routes(router, prompt):
+    assert router.route(prompt).model in router.models
+
+
+@given(prompt=st.text(min_size=1, max_size=60))
+@settings(max_examples=40)
+def test_any_text_gives_finite_estimates_or_a_prompt_error(router, prompt):
+    if not prompt.strip() or any("\ud800" <= letter <= "\udfff" for letter in prompt):
+        with pytest.raises(PromptError):
+            router.estimate(prompt)
+    else:
+        estimates = router.estimate(prompt)
+        assert np.isfinite(estimates.p_correct).all()
+        assert np.isfinite(estimates.cost_usd).all()
+
+
+BAD_PROMPTS = ["", " ", "\n\t\u2003", None, 3, b"bytes", ["hi"], "half \ud83d a pair", "\udcff"]
+
+
+@pytest.mark.parametrize("prompt", BAD_PROMPTS)
+def test_what_is_no_prompt_is_refused(router, prompt):
+    for ask in (router.estimate, router.route):
+        with pytest.raises(PromptError):
+            ask(prompt)
+    for ask in (router.estimate_batch, router.route_batch):
+        with pytest.raises(PromptError):
+            ask(["fine", prompt])
+
+
+def test_a_lone_surrogate_is_located(router):
+    with pytest.raises(PromptError, match="character 5"):
+        router.route("half \ud83d a pair")
+
+
+# --- bundles that are not whole ---
+
+
+@pytest.fixture(scope="module")
+def victim(small_bundle, tmp_path_factory) -> Path:
+    """A bundle to damage; every test puts it back as it was."""
+    return Path(shutil.copytree(small_bundle, tmp_path_factory.mktemp("victim") / "bundle"))
+
+
+def flipped(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(BundleError) as caught:
+        Router.load(folder)
+    return str(caught.value)
+
+
+def test_the_files_below_are_the_files_of_a_bundle(victim):
+    for folder in (victim, default_bundle()):
+        listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+        assert sorted(listed) == sorted(FILES)
+
+
+def test_the_victim_is_whole(victim, small_bundle):
+    assert sorted(verify(victim)) == sorted(FILES)
+    assert same(Router.load(victim).estimate_batch(PROMPTS), Router.load(small_bundle).estimate_batch(PROMPTS))
+
+
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+def test_a_deleted_file_is_named(victim, name):
+    with changed(victim, name, None):
+        assert name in refused(victim)
+
+
+@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
+def test_a_truncated_file_is_named(victim, name):
+    data = (victim / name).read_bytes()
+    for part in (data[: len(data) // 2], b""):
+        with changed(victim, name, part):
+            assert name in refused(victim)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_with_a_flipped_bit_is_named(victim, name):
+    with changed(victim, name, flipped((victim / name).read_bytes())):
+        assert name in refused(victim)
+        with pytest.raises(BundleError, match=name):
+            verify(victim)
+
+
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@settings(max_examples=40)
+def test_a_flipped_bit_in_the_manifest_is_noticed(victim, place, bit):
+    data = bytearray((victim / "manifest.json").read_bytes())
+    at = int(place * len(data))
+    if chr(data[at]).isspace() and chr(data[at] ^ 1 << bit).isspace():
+        return  # another kind of white space: the same manifest
+    data[at] ^= 1 << bit
+    with changed(victim, "manifest.json", bytes(data)), pytest.raises(BundleError):
+        verify(victim, full=False)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [b"[]", b"{}", b'{"files": {}}', b'{"files": 3}', b'{"files": {"config.json": 3}}', b"\xff"],
+)
+def test_a_manifest_without_sense_is_refused(victim, manifest):
+    with changed(victim, "manifest.json", manifest):
+        assert "manifest.json" in refused(victim)
+
+
+@pytest.mark.parametrize("name", ["../victim.txt", "/etc/hostname", "a/b"])
+def test_a_manifest_cannot_name_files_elsewhere(victim, name):
+    with changed(victim, "manifest.json", json.dumps({"files": {name: {"sha256": "0", "bytes": 0}}}).encode()):
+        assert "bad entry" in refused(victim)
+
+
+def test_a_path_without_a_bundle_is_refused(tmp_path):
+    assert "nothing there" in refused(tmp_path / "nowhere")
+    assert "without one" in refused(tmp_path)
+    (tmp_path / "file").touch()
+    assert "manifest.json" in refused(tmp_path / "file")
+
+
+def test_a_stray_file_does_no_harm(victim):
+    (victim / ".DS_Store").write_bytes(b"from the Finder")
+    try:
+        assert Router.load(victim).models
+    finally:
+        (victim / ".DS_Store").unlink()
+
+
+# --- bundles whose manifest fits, but whose contents do not ---
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "README.md"])
+def test_a_file_of_garbage_is_a_bundle_error_even_if_it_is_listed(victim, name):
+    with changed(victim, name, b"garbage", honest=True):
+        assert "\n" not in refused(victim)
+
+
+@pytest.mark.parametrize("version", [{"format_version": "2.0", "oldest_reader": "2.0"}, {"oldest_reader": "1.1"}])
+def test_a_newer_format_is_refused(victim, version):
+    with changed(victim, "config.json", edited(victim, "config.json", **version), honest=True):
+        message = refused(victim)
+        assert "newer scope-edge" in message
+        assert "pip install --upgrade" in message
+
+
+def test_a_newer_format_without_its_oldest_reader_is_refused(victim):
+    config = edited(victim, "config.json", format_version="2.0", oldest_reader=...)
+    with changed(victim, "config.json", config, honest=True):
+        assert "newer scope-edge" in refused(victim)
+
+
+def test_a_newer_minor_format_is_read(victim):
+    config = edited(victim, "config.json", format_version="1.9", oldest_reader="1.0")
+    with changed(victim, "config.json", config, honest=True):
+        assert Router.load(victim).models
+
+
+@pytest.mark.parametrize("version", ["one", "", None, 3, "1.0.0"])
+def test_a_version_that_is_none_is_refused(victim, version):
+    with changed(victim, "config.json", edited(victim, "config.json", oldest_reader=version), honest=True):
+        assert "version" in refused(victim)
+
+
+@pytest.mark.parametrize("field", ["encoder", "lookup", "reach", "novelty", "alpha"])
+@pytest.mark.parametrize("value", [..., 3, "text", [], {}])
+def test_a_config_that_lacks_something_is_refused(victim, field, value):
+    with changed(victim, "config.json", edited(victim, "config.json", **{field: value}), honest=True):
+        refused(victim)
+
+
+@pytest.mark.parametrize("alpha", [{"v_min_usd": 0, "v_max_usd": 1}, {"v_min_usd": 2, "v_max_usd": 1}])
+def test_a_dial_without_ends_is_refused(victim, alpha):
+    with changed(victim, "config.json", edited(victim, "config.json", alpha=alpha), honest=True):
+        assert "alpha" in refused(victim)
+
+
+@pytest.mark.parametrize("entry", [3, {}, {"model": "a"}, {"model": "a", "price": None}])
+def test_a_bad_entry_of_models_is_refused(victim, entry):
+    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
+    models[0] = entry
+    with changed(victim, "models.json", json.dumps(models).encode(), honest=True), pytest.raises(BundleError):
+        Router.load(victim)
+
+
+def test_an_unpriced_model_is_named(victim):
+    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
+    del models[0]["price"]["output_usd_per_mtok"]
+    with changed(victim, "models.json", json.dumps(models).encode(), honest=True):
+        message = refused(victim)
+    assert repr(models[0]["model"]) in message
+    assert "price" in message
+
+
+def test_models_and_fingerprints_must_agree(victim):
+    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
+    with changed(victim, "models.json", json.dumps(models[:-1]).encode(), honest=True):
+        assert "disagree" in refused(victim)
+
+
+def test_unknown_fields_are_ignored(victim, small_bundle):
+    config = edited(victim, "config.json", mood="good", extra={"deep": [1, 2]})
+    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
+    for entry in models:
+        entry["vibe"] = 11
+        entry["price"]["usd_per_smile"] = 0.5
+    with (
+        changed(victim, "config.json", config),
+        changed(victim, "models.json", json.dumps(models).encode(), honest=True),
+    ):
+        router = Router.load(victim)
+    assert same(router.estimate_batch(PROMPTS), Router.load(small_bundle).estimate_batch(PROMPTS))
+
+
+@pytest.mark.parametrize("name", ["fingerprints", "anchors"])
+def test_what_another_encoder_made_is_refused(victim, tmp_path, name):
+    bundle = read_bundle(victim)
+    marks = {"encoder_hash": "0" * 64, "labels": bundle.anchor_labels}
+    save_file(getattr(bundle, name), tmp_path / "other", {"scope_edge": json.dumps(marks)})
+    with changed(victim, f"{name}.safetensors", (tmp_path / "other").read_bytes(), honest=True):
+        message = refused(victim)
+        assert name in message
+        assert "another encoder" in message
+
+
+@pytest.mark.parametrize("name", ["fingerprints", "anchors"])
+def test_a_missing_tensor_is_a_bundle_error(victim, tmp_path, name):
+    bundle = read_bundle(victim)
+    tensors = getattr(bundle, name)
+    marks = {"encoder_hash": bundle.config["encoder"]["hash"], "labels": bundle.anchor_labels}
+    for missing in tensors:
+        kept = {key: tensor for key, tensor in tensors.items() if key != missing}
+        save_file(kept, tmp_path / "other", {"scope_edge": json.dumps(marks)})
+        with changed(victim, f"{name}.safetensors", (tmp_path / "other").read_bytes(), honest=True):
+            assert f"{name}.safetensors" in refused(victim)
+
+
+# --- writing ---
+
+
+def test_saving_into_a_folder_that_is_no_bundle_is_refused(own_router, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(BundleError, match="not a bundle"):
+        own_router.save(tmp_path / "thesis")
+    assert contents(tmp_path / "thesis") == {"chapter1.txt": b"years of work"}
+    assert os.listdir(tmp_path) == ["thesis"]
+
+
+def test_saving_over_a_file_is_refused(own_router, tmp_path):
+    (tmp_path / "file").write_bytes(b"mine")
+    for target in (tmp_path / "file", tmp_path / "file" / "under"):
+        with pytest.raises(BundleError):
+            own_router.save(target)
+    assert contents(tmp_path) == {"file": b"mine"}
+
+
+def test_saving_into_an_empty_or_a_new_folder_works(own_router, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for target in (tmp_path / "empty", tmp_path / "deep" / "er"):
+        own_router.save(target)
+        assert Router.load(target).models == own_router.models
+
+
+@pytest.mark.parametrize("step", ["mkdir", "copyfile", "write_bytes", "write_text", "fsync", "rename"])
+def test_a_full_disk_leaves_the_bundle_as_it_was(small_bundle, tmp_path, monkeypatch, step):
+    target = tmp_path / "bundle"
+    shutil.copytree(small_bundle, target)
+    before = contents(target)
+    router = Router.load(target)
+    router.remove_model(router.models[0])
+    raise_on_call = {"mkdir": 2, "write_bytes": 2, "write_text": 2, "fsync": 3, "rename": 2}.get(step, 1)
+    home, name = {
+        "mkdir": (Path, "mkdir"),  # the parent's, then the staging folder's
+        "copyfile": (shutil, "copyfile"),
+        "write_bytes": (Path, "write_bytes"),
+        "write_text": (Path, "write_text"),
+        "fsync": (os, "fsync"),
+        "rename": (os, "rename"),
+    }[step]
+    real, calls = getattr(home, name), []
+
+    def full(*args, **kwargs):
+        calls.append(step)
+        if len(calls) == raise_on_call:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(home, name, full)
+    with pytest.raises(BundleError, match="No space left"):
+        router.save(target)
+    monkeypatch.undo()
+    assert len(calls) >= raise_on_call
+    assert contents(target) == before
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+_TOO_SMALL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from scope_edge.bundle import encoder_hash, write_bundle
+from scope_edge.errors import BundleError
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    write_bundle(
+        Path(sys.argv[1], "new"), encoder=Path(sys.argv[1]),
+        config={"encoder": {"hash": encoder_hash(Path(sys.argv[1]))}},
+        fingerprints={"big": np.zeros(100_000)},
+    )
+except BundleError as error:
+    print("refused:", error)
+"""
+
+
+def test_tensors_that_do_not_fit_are_a_bundle_error(tmp_path):
+    pytest.importorskip("resource", reason="limits on the size of files are set through a Unix call")
+    run = run_python(_TOO_SMALL, str(tmp_path))
+    assert run.stdout.startswith(b"refused: Cannot write the bundle"), run.stderr.decode()
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_encoder_that_has_gone_cannot_be_saved(small_bundle, tmp_path):
+    shutil.copytree(small_bundle, tmp_path / "first")
+    router = Router.load(tmp_path / "first")
+    shutil.rmtree(tmp_path / "first")
+    with pytest.raises(BundleError):
+        router.save(tmp_path / "second")
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_encoder_that_was_exchanged_cannot_be_saved(small_bundle, tmp_path):
+    shutil.copytree(small_bundle, tmp_path / "first")
+    router = Router.load(tmp_path / "first")
+    (tmp_path / "first" / "tokenizer.json").write_bytes(b"{}")
+    with pytest.raises(BundleError):
+        router.save(tmp_path / "second")
+    assert os.listdir(tmp_path) == ["first"]
+
+
+needs_permissions = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere, and Windows has other permissions"
+)
+
+
+@needs_permissions
+@pytest.mark.parametrize("mode", [0o500, 0o000])
+def test_a_parent_that_cannot_be_written_is_a_bundle_error(own_router, tmp_path, mode):
+    parent = tmp_path / "closed"
+    parent.mkdir()
+    parent.chmod(mode)
+    try:
+        with pytest.raises(BundleError, match="closed"):
+            own_router.save(parent / "bundle")
+    finally:
+        parent.chmod(0o700)
+    assert os.listdir(parent) == []
+
+
+def test_a_bundle_without_models_says_how_to_get_a_full_one(small_bundle, tmp_path):
+    bundle = read_bundle(small_bundle)
+    prior = {name: tensor for name, tensor in bundle.fingerprints.items() if name.startswith("prior.")}
+    write_bundle(tmp_path / "encoder", config=bundle.config, encoder=small_bundle, fingerprints=prior)
+    assert sorted(verify(tmp_path / "encoder")) == sorted(
+        set(FILES) - {"README.md", "anchors.safetensors", "models.json"}
+    )
+    assert "scope-edge build" in refused(tmp_path / "encoder")
+
+
+def test_rehashing_in_these_tests_makes_a_bundle_whole(small_bundle, tmp_path):
+    shutil.copytree(small_bundle, tmp_path / "bundle")
+    rehash(tmp_path / "bundle")
+    assert sorted(verify(tmp_path / "bundle")) == sorted(FILES)
+
+
+# --- no home ---
+
+_AT_HOME_NOWHERE = """
+from scope_edge import Router, jit
+router = Router.load()
+cold = router.route("What is 2 + 2?")
+router.warmup()
+warm = router.route("What is 2 + 2?")
+print(jit.kernels().compiled, (cold.model, cold.p_correct) == (warm.model, warm.p_correct))
+"""
+_NO_CACHE = """
+import tempfile
+from numba.core.caching import _CacheLocator
+ensure = _CacheLocator.ensure_cache_path
+def ensure_or_refuse(self):
+    if not self.get_cache_path().startswith(tempfile.gettempdir()):
+        raise OSError("read-only file system")
+    ensure(self)
+_CacheLocator.ensure_cache_path = ensure_or_refuse
+"""
+
+
+@pytest.mark.parametrize("home", ["/nonexistent", "/dev/null"])
+def test_no_home_is_needed(home):
+    env = {"HOME": home, "NUMBA_CACHE_DIR": None, "NUMBA_DISABLE_JIT": None, "XDG_CACHE_HOME": None}
+    run = run_python(_AT_HOME_NOWHERE, env=env)
+    assert run.stdout.split() == [b"True", b"True"], run.stderr.decode()
+
+
+def test_kernels_compile_where_no_cache_can_be_kept(tmp_path):
+    env = {"HOME": "/nonexistent", "NUMBA_CACHE_DIR": None, "NUMBA_DISABLE_JIT": None, "TMPDIR": str(tmp_path)}
+    run = run_python(_NO_CACHE + _AT_HOME_NOWHERE, env=env)
+    assert run.stdout.split() == [b"True", b"True"], run.stderr.decode()
+    assert [name for name in os.listdir(tmp_path) if name.startswith("scope-edge")] == []
+
+
+def test_a_decision_leaves_nothing_on_the_disk(tmp_path):
+    home, scratch = tmp_path / "home", tmp_path / "scratch"
+    home.mkdir()
+    scratch.mkdir()
+    # onnxruntime keeps its telemetry off where it sees a CI; users have none.
+    quiet = dict.fromkeys(["CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"])
+    env = {**quiet, "HOME": str(home), "TMPDIR": str(scratch), "NUMBA_CACHE_DIR": None}
+    run = run_python("from scope_edge import Router; print(Router.load().route('hi').model)", env=env)
+    assert run.returncode == 0, run.stderr.decode()
+    assert [*home.rglob("*"), *scratch.rglob("*")] == []

@@ -1,0 +1,438 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+from bundles import rehash
+from comparing import same
+from processes import run_cli
+from prompts import PROMPTS
+
+from scope_edge import Router, __version__
+from scope_edge.bundle import default_bundle
+from scope_edge.cli.app import app, main
+
+ROUTE_FIELDS = ["model", "p_correct", "cost_usd", "alpha", "novelty", "estimates"]
+ESTIMATE_FIELDS = ["model", "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd"]
+
+
+@dataclass(frozen=True)
+class Run:
+    code: int
+    out: str
+    err: str
+
+    def json(self):
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Runs the entry point in this process, which saves most of a second each time."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path, stdin: bytes = b"") -> Run:
+        monkeypatch.setattr(sys, "argv", ["scope-edge", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return Run(code, captured.out, captured.err)
+
+    return run
+
+
+def refused(run: Run, *words: str) -> str:
+    """The one line of an expected error."""
+    assert run.code == 2, run
+    assert run.out == ""
+    assert re.fullmatch(r"scope-edge: [^\n]+\n", run.err), run.err
+    for word in words:
+        assert word in run.err
+    return run.err
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("outcomes") / "outcomes.csv"
+    lines = [f"Question {i} about rivers,{i % 2},{20 + i}" for i in range(30)]
+    path.write_text("prompt,score,output_tokens\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+# --- asking ---
+
+
+def test_route_prints_one_json_object(cli, router):
+    answer = cli("route", PROMPTS[5], "--json").json()
+    assert list(answer) == ROUTE_FIELDS
+    assert [list(entry) for entry in answer["estimates"]] == [ESTIMATE_FIELDS] * len(router.models)
+    decision = router.route(PROMPTS[5])
+    assert (answer["model"], answer["p_correct"], answer["cost_usd"], answer["alpha"]) == (
+        decision.model, decision.p_correct, decision.cost_usd, 0.5,
+    )  # fmt: skip
+    assert [entry["model"] for entry in answer["estimates"]] == router.models
+    assert [entry["p_low"] for entry in answer["estimates"]] == decision.estimates.p_low.tolist()
+
+
+@pytest.mark.parametrize("option", ["--alpha", "-a"])
+def test_route_takes_alpha(cli, router, option):
+    answer = cli("route", PROMPTS[5], option, "0.9", "--json").json()
+    assert (answer["alpha"], answer["model"]) == (0.9, router.route(PROMPTS[5], alpha=0.9).model)
+
+
+@pytest.mark.parametrize("value", ["0", "0.01", "inf"])
+def test_route_takes_a_value(cli, router, value):
+    answer = cli("route", PROMPTS[5], "--value-usd", value, "--json").json()
+    assert answer["alpha"] is None
+    assert answer["model"] == router.route(PROMPTS[5], value_usd=float(value)).model
+
+
+def test_route_prints_a_table(cli, router):
+    run = cli("route", PROMPTS[5], "--alpha", "1", "--top", "2")
+    assert run.code == 0
+    assert run.out.startswith(router.route(PROMPTS[5], alpha=1).model)
+    assert ("more, see --top" in run.out) == (len(router.models) > 2)
+
+
+def test_a_dash_reads_standard_input(cli, small_bundle):
+    long = "Explain this: ünïcode\n" * 500
+    piped = cli("route", "-", "--json", "-b", small_bundle, stdin=long.encode()).json()
+    assert piped == cli("route", long, "--json", "-b", small_bundle).json()
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
+def test_the_last_line_break_of_standard_input_is_not_of_the_prompt(cli, small_bundle, ending):
+    answer = cli("estimate", "-", "--json", "-b", small_bundle, stdin=b"What is 2 + 2?" + ending).json()
+    assert answer == cli("estimate", "What is 2 + 2?", "--json", "-b", small_bundle).json()
+
+
+@pytest.mark.parametrize("command", ["route", "estimate"])
+def test_models_limits_the_pool(cli, router, command):
+    first, last = router.models[0], router.models[-1]
+    for options in (["-m", first, "--models", last], ["--models", f"{first}, {last}"]):
+        answer = cli(command, "hi", "--json", *options).json()
+        assert [entry["model"] for entry in answer["estimates"]] == [first, last]
+    everything = cli(command, "hi", "--json", "--models", "*").json()
+    assert len(everything["estimates"]) == len(router.models)
+
+
+def test_estimate_prints_json_with_quantiles(cli, router):
+    answer = cli("estimate", PROMPTS[5], "--json").json()
+    assert list(answer) == ["novelty", "estimates"]
+    quantiles = ["output_tokens_p10", "output_tokens_p50", "output_tokens_p90", "cost_usd_p90"]
+    assert list(answer["estimates"][0]) == ESTIMATE_FIELDS + quantiles
+    estimates = router.estimate(PROMPTS[5])
+    assert [entry["cost_usd_p90"] for entry in answer["estimates"]] == estimates.cost_usd_p90.tolist()
+
+
+def test_estimate_prints_a_table(cli, router):
+    run = cli("estimate", PROMPTS[5])
+    assert run.code == 0
+    assert all(name in run.out for name in router.models)
+    assert "novelty" in run.out
+
+
+def test_models_lists_the_pool(cli, router):
+    cards = cli("models", "--json").json()
+    assert [card["model"] for card in cards] == sorted(router.models)
+    assert {"price", "n_outcomes", "length_source", "thinks"} <= set(cards[0])
+    table = cli("models")
+    assert f"{len(router.models)} models" in table.out
+    assert all(name in table.out for name in router.models)
+
+
+def test_another_bundle_may_be_asked(cli, small_bundle):
+    names = Router.load(small_bundle).models
+    for option in ("--bundle", "-b"):
+        assert [card["model"] for card in cli("models", "--json", option, small_bundle).json()] == sorted(names)
+        answer = cli("route", "hi", "--json", option, small_bundle).json()
+        assert [entry["model"] for entry in answer["estimates"]] == names
+
+
+def test_brackets_in_a_name_are_not_markup(cli, small_bundle, tmp_path):
+    # add_model refuses such names, but a table may bring them.
+    bundle = Path(shutil.copytree(small_bundle, tmp_path / "bundle"))
+    text = (bundle / "models.json").read_text(encoding="utf-8")
+    (bundle / "models.json").write_text(text.replace('"tiny"', '"tiny[bold]"'), encoding="utf-8")
+    rehash(bundle)
+    for command in (["models"], ["estimate", "hi"], ["route", "hi", "--models", "tiny[bold]"]):
+        assert "tiny[bold]" in cli(*command, "--bundle", bundle).out
+
+
+def test_brackets_in_a_path_are_not_markup(cli, small_bundle, outcomes, tmp_path):
+    out = tmp_path / "[bold]bundle"
+    run = cli("add-model", "guest", outcomes, "--price-in", "0", "--price-out", "0", "-o", out, "-b", small_bundle)
+    assert run.code == 0, run.err
+    assert "[bold]bundle" in run.out.replace("\n", "")
+    run = cli("verify", "--bundle", out)
+    assert run.code == 0, run.err
+    assert "[bold]bundle" in run.out.replace("\n", "")
+
+
+# --- changing and checking ---
+
+
+def test_a_model_is_added_used_and_removed(cli, small_bundle, outcomes, tmp_path):
+    grown, shrunk = tmp_path / "grown", tmp_path / "shrunk"
+    prices = ("--price-in", "0.1", "--price-out", "0.4")
+    card = cli("add-model", "my/model", outcomes, *prices, "--out", grown, "--bundle", small_bundle, "--json").json()
+    assert (card["bundle"], card["model"], card["n_outcomes"]) == (str(grown), "my/model", 30)
+    assert card["price"]["output_usd_per_mtok"] == 0.4
+    by_library = Router.load(small_bundle)
+    by_library.add_model("my/model", outcomes, price=by_library.cards[0].price)
+    assert Router.load(grown).models == by_library.models
+    answer = cli("route", "hi", "--models", "my/*", "--bundle", grown, "--json").json()
+    assert answer["model"] == "my/model"
+
+    removed = cli("remove-model", "my/model", "--out", shrunk, "--bundle", grown, "--json").json()
+    assert removed == {"bundle": str(shrunk), "models": Router.load(small_bundle).models}
+    assert same(Router.load(shrunk).estimate_batch(PROMPTS), Router.load(small_bundle).estimate_batch(PROMPTS))
+
+
+def test_adding_and_removing_say_what_they_did(cli, small_bundle, outcomes, tmp_path):
+    out = tmp_path / "out"
+    prices = ("--price-in", "0", "--price-out", "0")
+    assert "30 outcomes" in cli("add-model", "guest", outcomes, *prices, "-o", out, "-b", small_bundle).out
+    assert "4 models" in cli("remove-model", "guest", "-o", out, "-b", out).out
+
+
+def test_an_existing_model_is_only_replaced_if_asked(cli, small_bundle, outcomes, tmp_path):
+    name = Router.load(small_bundle).models[0]
+    arguments = ("add-model", name, outcomes, "--price-in", "1", "--price-out", "1", "-b", small_bundle)
+    refused(cli(*arguments, "--out", tmp_path / "out"), "already")
+    assert not (tmp_path / "out").exists()
+    assert cli(*arguments, "--out", tmp_path / "out", "--replace").code == 0
+    assert Router.load(tmp_path / "out").models[-1] == name
+
+
+def test_a_bundle_is_verified(cli, router):
+    answer = cli("verify", "--json").json()
+    assert (answer["bundle"], answer["ok"]) == (str(default_bundle()), True)
+    assert "encoder.onnx" in answer["files"]
+    assert f"{len(router.models)} models" in cli("verify").out
+
+
+def test_a_bundle_is_built_and_judged(cli, table_folder, tmp_path):
+    out = tmp_path / "out"
+    built = cli(
+        "build", "--outcomes", table_folder, "--out", out, "--encoder", default_bundle(), "--anchors", "40",
+        "--method", "random", "--seed", "5", "--correctness-only", "trivia", "--json",
+    ).json()  # fmt: skip
+    fields = {"n_anchors": 40, "method": "random", "seed": 5, "correctness_only": ["trivia"], "bundle": str(out)}
+    assert {name: built[name] for name in fields} == fields
+    judged = cli(
+        "evaluate", "--data", table_folder, "--bundle", out, "--sources", "co*,sums", "--split", "val",
+        "--out", tmp_path / "report.json", "--json",
+    ).json()  # fmt: skip
+    assert (judged["split"], set(judged["by_source"])) == ("val", {"code", "sums"})
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == judged
+
+
+def test_building_and_judging_print_tables(cli, table_folder, tmp_path):
+    run = cli("build", "--outcomes", table_folder, "--out", tmp_path / "out", "--anchors", "40")
+    assert run.code == 0, run.err
+    assert "4 models over 40 anchors" in run.out
+    assert "log_loss on val" in run.out
+    run = cli("evaluate", "--data", table_folder, "--bundle", tmp_path / "out")
+    assert run.code == 0, run.err
+    assert "model by source mean" in run.out
+
+
+# --- help ---
+
+
+def commands() -> dict[str, list[str]]:
+    group = typer.main.get_command(app)
+    return {
+        name: [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+        for name, command in group.commands.items()
+    }
+
+
+def test_the_commands_are_those_that_exist_now():
+    expected = {"route", "estimate", "models", "add-model", "remove-model", "verify", "train", "build", "evaluate"}
+    assert set(commands()) == expected
+    assert all("--json" in options for options in commands().values())
+
+
+@pytest.mark.parametrize("name", commands())
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_names_every_option(cli, name, option):
+    run = cli(name, option)
+    assert run.code == 0
+    text = re.sub(r"\x1b\[[0-9;]*m", "", run.out)
+    for wanted in (*commands()[name], "Usage", f"scope-edge {name}"):
+        assert wanted in text
+
+
+def test_the_root_lists_the_commands_and_the_version(cli):
+    run = cli("--help")
+    assert run.code == 0
+    assert all(name in run.out for name in commands())
+    assert cli("--version").out == f"scope-edge {__version__}\n"
+
+
+# --- what is expected to go wrong: one line, exit code 2 ---
+
+
+@pytest.mark.parametrize("command", ["route", "estimate"])
+@pytest.mark.parametrize("prompt", ["", "  ", "lone \udcff surrogate"])
+def test_a_bad_prompt(cli, small_bundle, command, prompt):
+    refused(cli(command, prompt, "-b", small_bundle), "The prompt is")
+
+
+@pytest.mark.parametrize("stdin", [b"", b"\n", b"caf\xe9", b"\xff\xfe"])
+def test_a_bad_prompt_on_standard_input(cli, small_bundle, stdin):
+    refused(cli("route", "-", "-b", small_bundle, stdin=stdin), "The prompt is")
+
+
+@pytest.mark.parametrize("options", [["--alpha", "1.5"], ["--alpha", "nan"], ["--value-usd", "-1"]])
+def test_a_bad_dial(cli, small_bundle, options):
+    refused(cli("route", "hi", *options, "-b", small_bundle), "Bad " + options[0].strip("-").replace("-", "_"))
+
+
+def test_two_dials(cli, small_bundle):
+    refused(cli("route", "hi", "--alpha", "0.5", "--value-usd", "1", "-b", small_bundle), "exclude")
+
+
+@pytest.mark.parametrize("models", ["zzz*", "nobody", "tab\tor\nbreak", "\udcff"])
+def test_models_that_match_nothing(cli, small_bundle, models):
+    refused(cli("route", "hi", "--models", models, "-b", small_bundle), "No model matches")
+    refused(cli("estimate", "hi", "--models", models, "--json", "-b", small_bundle), "No model matches")
+
+
+def test_models_without_a_name(cli, small_bundle):
+    refused(cli("route", "hi", "--models", " , ", "-b", small_bundle), "No models are named")
+
+
+@pytest.mark.parametrize("command", [["route", "hi"], ["estimate", "hi"], ["models"], ["verify"]])
+def test_a_bundle_that_is_none(cli, tmp_path, command):
+    refused(cli(*command, "--bundle", tmp_path / "nowhere"), "No bundle at")
+
+
+def test_a_damaged_bundle(cli, small_bundle, tmp_path):
+    shutil.copytree(small_bundle, tmp_path / "bundle")
+    (tmp_path / "bundle" / "tokenizer.json").write_bytes(b"{}")
+    for command in (["verify"], ["route", "hi"], ["models"]):
+        refused(cli(*command, "--bundle", tmp_path / "bundle"), "tokenizer.json")
+
+
+def test_bad_outcomes(cli, small_bundle, tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("prompt,score\nhi,2\n", encoding="utf-8")
+    options = ("--price-in", "1", "--price-out", "1", "--out", tmp_path / "out", "--bundle", small_bundle)
+    refused(cli("add-model", "guest", bad, *options), "row 1", "bad score")
+    refused(cli("add-model", "guest", tmp_path / "missing.csv", *options), "missing.csv")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_price(cli, small_bundle, outcomes, tmp_path):
+    options = ("--price-in", "-1", "--price-out", "1", "--out", tmp_path / "out", "--bundle", small_bundle)
+    refused(cli("add-model", "guest", outcomes, *options), "Bad price")
+
+
+def test_a_price_that_is_left_out(cli, outcomes, tmp_path):
+    run = cli("add-model", "guest", outcomes, "--out", tmp_path / "out")
+    assert run.code == 2
+    assert "--price-in" in run.err
+
+
+def test_a_bad_name(cli, small_bundle, outcomes, tmp_path):
+    options = ("--price-in", "1", "--price-out", "1", "--out", tmp_path / "out", "--bundle", small_bundle)
+    for name in ("a*", " ", "\udcff"):
+        refused(cli("add-model", name, outcomes, *options), "Bad model name")
+
+
+def test_removing_what_is_not_there(cli, small_bundle, tmp_path):
+    refused(cli("remove-model", "nobody", "--out", tmp_path / "out", "-b", small_bundle), "nobody")
+
+
+def test_a_place_that_cannot_be_written(cli, small_bundle, tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").touch()
+    name = Router.load(small_bundle).models[0]
+    refused(cli("remove-model", name, "--out", tmp_path / "notes", "-b", small_bundle), "not a bundle")
+
+
+@pytest.mark.parametrize("command", [["build", "--outcomes"], ["evaluate", "--data"]])
+def test_a_table_that_is_none(cli, small_bundle, tmp_path, command):
+    where = {"build": ["--out", tmp_path / "out"], "evaluate": ["--bundle", small_bundle]}[command[0]]
+    refused(cli(*command, tmp_path / "nowhere", *where), "No such outcome table")
+
+
+def test_a_build_that_goes_wrong_halfway(cli, table_folder, tmp_path):
+    run = cli("build", "--outcomes", table_folder, "--out", tmp_path / "out", "--method", "best", "--anchors", "40")
+    refused(run, "Unknown anchor method")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_split_without_prompts(cli, table_folder, small_bundle):
+    refused(cli("evaluate", "--data", table_folder, "--split", "none", "-b", small_bundle), "Nothing to judge")
+
+
+def test_a_table_without_joining_models(cli, table_folder, small_bundle):
+    refused(cli("evaluate", "--data", table_folder, "--joining", "-b", small_bundle), "no models to join")
+
+
+def test_a_report_that_cannot_be_written(cli, table_folder, small_bundle, tmp_path):
+    run = cli("evaluate", "--data", table_folder, "-b", small_bundle, "--out", tmp_path / "nowhere" / "report.json")
+    refused(run, "report.json")
+
+
+def test_a_missing_extra(cli, table_folder, small_bundle, monkeypatch):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    refused(cli("evaluate", "--data", table_folder, "-b", small_bundle), "pip install", "scope-edge[")
+
+
+# --- the same in a process of its own ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "word"),
+    [
+        (["route", "-"], b"caf\xe9", b"not valid Unicode"),
+        (["route", "hi", "--models", "zzz*"], b"", b"No model matches"),
+        (["route", "hi", "--alpha", "7"], b"", b"Bad alpha"),
+        (["verify", "--bundle", "no/bundle/here"], b"", b"No bundle at"),
+        (["remove-model", "nobody", "--out", "x"], b"", b"nobody"),
+    ],
+)
+def test_an_expected_error_is_one_line_and_exit_code_2(arguments, stdin, word):
+    run = run_cli(*arguments, stdin=stdin)
+    assert run.returncode == 2
+    assert run.stdout == b""
+    assert word in run.stderr
+    assert run.stderr.startswith(b"scope-edge: ")
+    assert run.stderr.count(b"\n") == 1
+
+
+def test_a_process_prints_json_on_standard_output_alone():
+    run = run_cli("route", "-", "--json", stdin="Was heißt »Käse« auf Welsh?\n".encode())
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert list(json.loads(run.stdout)) == ROUTE_FIELDS
+
+
+def test_a_reader_that_has_gone_is_no_traceback():
+    code = "from scope_edge.cli import main; main()"
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        run = subprocess.run([sys.executable, "-c", code, "models"], stdout=writing, stderr=subprocess.PIPE)
+    finally:
+        os.close(writing)
+    assert run.returncode == 1
+    assert run.stderr == b""

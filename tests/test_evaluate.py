@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import json
+import math
+
+import generated
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from rich.console import Console
+from rich.progress import Progress
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+
+from scope_edge.errors import OutcomesError
+from scope_edge.evaluate import evaluate, joining, show, show_joining
+from scope_edge.evaluate.baselines import Known, knn, model_by_source_mean, model_mean
+from scope_edge.evaluate.metrics import (
+    _weighted_auroc,
+    calibration_error,
+    correctness,
+    inside_source_auroc,
+    paired_differences,
+    tokens,
+)
+
+NAN = np.nan
+PREDICTORS = {"scope-edge", "model mean", "model by source mean"}
+
+
+def quietly() -> Progress:
+    return Progress(disable=True)
+
+
+def cells(n: int = 200, models: int = 3, seed: int = 0):
+    """Probabilities, the outcomes drawn from them with a third missing, and sources."""
+    rng = np.random.default_rng(seed)
+    p = rng.random((n, models)).round(2)
+    scores = np.where(rng.random(p.shape) < 1 / 3, NAN, rng.random(p.shape) < p)
+    return p, scores, np.array(["a", "b"])[rng.integers(2, size=n)]
+
+
+# --- metrics ---
+
+
+def test_metrics_are_those_of_sklearn():
+    p, scores, sources = cells()
+    known = np.isfinite(scores)
+    figures = correctness(p, scores, sources)
+    clipped = np.clip(p[known], 1e-6, 1 - 1e-6)
+    assert figures["auroc"] == pytest.approx(roc_auc_score(scores[known], p[known]))
+    assert figures["log_loss"] == pytest.approx(log_loss(scores[known], clipped))
+    assert figures["brier"] == pytest.approx(brier_score_loss(scores[known], p[known]), abs=1e-6)
+    alone = [roc_auc_score(scores[k, m], p[k, m]) for m, k in enumerate(known.T)]
+    assert figures["auroc_per_model"] == pytest.approx(np.mean(alone))
+
+
+def test_log_loss_takes_fractions_for_what_they_are():
+    figures = correctness(np.array([[0.8], [0.4]]), np.array([[0.5], [1.0]]), np.array(["a", "a"]))
+    wanted = [-0.5 * math.log(0.8) - 0.5 * math.log(0.2), -math.log(0.4)]
+    assert figures["log_loss"] == pytest.approx(np.mean(wanted))
+    assert figures["brier"] == pytest.approx((0.3**2 + 0.6**2) / 2)
+
+
+def test_a_sure_and_wrong_prediction_costs_a_finite_loss():
+    figures = correctness(np.array([[1.0]]), np.array([[0.0]]), np.array(["a"]))
+    assert figures["log_loss"] == pytest.approx(-math.log(1e-6), rel=1e-6)
+
+
+def test_auroc_of_one_class_is_undefined():
+    figures = correctness(np.array([[0.3], [0.6]]), np.ones((2, 1)), np.array(["a", "a"]))
+    assert math.isnan(figures["auroc"])
+    assert math.isnan(figures["auroc_inside"])
+
+
+@pytest.mark.parametrize(
+    ("p", "y", "error"),
+    [
+        ([0.05, 0.05, 0.95, 0.95], [0, 0, 1, 1], 0.05),
+        ([0.5, 0.5], [0, 1], 0.0),
+        ([0.9, 0.9, 0.9, 0.9], [1, 1, 0, 0], 0.4),
+        ([0.0, 1.0], [1, 0], 1.0),
+        # Two bins, [.6, .667) and [.867, .933), of three and one: (3 * |.62 - 2/3| + |.9 - 0|) / 4.
+        ([0.61, 0.62, 0.63, 0.9], [1, 1, 0, 0], (0.14 + 0.9) / 4),
+    ],
+)
+def test_calibration_error_by_hand(p, y, error):
+    assert calibration_error(np.array(p), np.array(y, float)) == pytest.approx(error)
+
+
+def test_inside_auroc_of_what_is_constant_within_a_source_is_one_half():
+    _, scores, sources = cells(400)
+    constant = np.where(sources == "a", 0.9, 0.2)[:, None] + np.array([0.0, 0.05, 0.1])
+    assert inside_source_auroc(constant, scores, sources) == 0.5
+    # The source does differ, so that the pooled figure sees something.
+    helped = np.where(np.isfinite(scores), (sources == "a")[:, None].astype(float), NAN)
+    assert roc_auc_score(helped[np.isfinite(helped)], constant[np.isfinite(helped)]) == 1.0
+
+
+def test_inside_auroc_is_the_mean_over_sources_of_the_mean_over_models():
+    p, scores, sources = cells(400)
+    means = []
+    for source in ("a", "b"):
+        rows = sources == source
+        alone = []
+        for m in range(3):
+            known = np.isfinite(scores[rows, m])
+            alone.append(roc_auc_score(scores[rows, m][known], p[rows, m][known]))
+        means.append(np.mean(alone))
+    assert inside_source_auroc(p, scores, sources) == pytest.approx(np.mean(means))
+
+
+def test_inside_auroc_leaves_out_models_with_few_right_or_wrong_answers():
+    scores = np.array([[1.0] * 5 + [0.0] * 5, [1.0] * 4 + [0.0] * 6]).T
+    p = np.array([np.linspace(1, 0, 10), np.linspace(0, 1, 10)]).T
+    sources = np.full(10, "a")
+    assert inside_source_auroc(p, scores, sources) == 1.0
+    assert math.isnan(inside_source_auroc(p[:, 1:], scores[:, 1:], sources))
+
+
+@given(
+    p=arrays(np.float64, 30, elements=st.sampled_from([0.1, 0.25, 0.5, 0.75])),
+    weight=arrays(np.float64, 30, elements=st.sampled_from([0.0, 1.0, 2.0, 5.0])),
+)
+def test_weighted_auroc_is_sklearns_with_ties(p, weight):
+    y = np.arange(30) % 2.0
+    if min(weight[y == 0].sum(), weight[y == 1].sum()) == 0:
+        assert _weighted_auroc(y, p)(weight) == 0.5
+    else:
+        assert _weighted_auroc(y, p)(weight) == pytest.approx(roc_auc_score(y, p, sample_weight=weight))
+
+
+def test_differences_are_those_of_the_metrics():
+    p, scores, sources = cells()
+    worse = np.clip(p + np.random.default_rng(1).normal(0, 0.3, p.shape), 0, 1)
+    ours, theirs = (correctness(q, scores, sources) for q in (p, worse))
+    differences = paired_differences(p, worse, scores, resamples=200)
+    for name in ("auroc", "log_loss", "brier"):
+        entry = differences[name]
+        assert entry["difference"] == pytest.approx(ours[name] - theirs[name], abs=1e-9)
+        assert entry["low"] < entry["difference"] < entry["high"]
+    assert differences["auroc"]["low"] > 0
+    assert differences["brier"]["high"] < 0
+
+
+def test_a_predictor_does_not_differ_from_itself():
+    p, scores, _ = cells()
+    differences = paired_differences(p, p.copy(), scores, resamples=20)
+    assert {value for entry in differences.values() for value in entry.values()} == {0.0}
+
+
+def test_the_bootstrap_draws_whole_prompts():
+    # Both cells of a prompt agree, so twice the cells must not narrow the interval.
+    p, scores, _ = cells(150, 1)
+    one = paired_differences(p, np.full_like(p, 0.5), scores)["brier"]
+    two = paired_differences(np.repeat(p, 2, 1), np.full((150, 2), 0.5), np.repeat(scores, 2, 1))["brier"]
+    assert two == pytest.approx(one)
+
+
+def test_errors_of_lengths_by_hand():
+    actual = np.array([[10.0, NAN], [100.0, 1000.0]])
+    p50 = np.log1p(np.array([[10.0, 5.0], [50.0, 4000.0]]))
+    figures = tokens(p50, actual, np.array([[5.0, 0], [101.0, 900.0]]), np.array([[9.2, 0], [200.0, 1000.0]]))
+    assert figures["median_abs_log_error"] == pytest.approx(math.log(101 / 51))
+    # 10 lies in [5, 9.2] rounded outwards, 100 not in [101, 200], 1000 on the edge of [900, 1000].
+    assert figures["coverage_80"] == pytest.approx(2 / 3)
+    assert tokens(p50, np.full((2, 2), NAN)) == {}
+    assert set(tokens(p50, actual)) == {"median_abs_log_error"}
+
+
+# --- baselines ---
+
+
+def known(z, scores, sources=None) -> Known:
+    scores = np.array(scores, float)
+    names = np.array(sources or ["a"] * len(scores))
+    return Known(z=np.array(z, np.float32), sources=names, scores=scores, log_tokens=scores * 10)
+
+
+TRAIN = known(
+    [[1, 0], [1, 0], [0, 1], [0, 1]], [[1, 0], [1, NAN], [0, 1], [NAN, 1]], ["left", "left", "right", "right"]
+)  # fmt: skip
+
+
+def test_the_models_mean_by_hand():
+    predictions = model_mean(TRAIN, TRAIN)
+    overall = 4 / 6  # shrunk towards as if it were two more outcomes
+    wanted = [(2 + 2 * overall) / 5, (2 + 2 * overall) / 5]
+    assert predictions.p == pytest.approx(np.tile(wanted, (4, 1)))
+    assert predictions.log_tokens == pytest.approx(10 * np.tile(wanted, (4, 1)))
+
+
+def test_the_mean_by_source_by_hand():
+    prior = (2 + 2 * 4 / 6) / 5
+    p = model_by_source_mean(TRAIN, known([[0, 0]] * 2, [[NAN] * 2] * 2, ["left", "new"])).p
+    assert p[0] == pytest.approx([(2 + 3 * prior) / 5, (0 + 3 * prior) / 4])
+    assert p[1] == pytest.approx([prior, prior])
+
+
+def test_neighbours_see_what_means_do_not():
+    rng = np.random.default_rng(0)
+    side = rng.integers(2, size=300)
+    z = np.eye(2)[side] + rng.normal(0, 0.05, (300, 2))
+    scores = np.stack([side, 1 - side], axis=1)
+    train, val, asked = (known(z[part], scores[part]) for part in (slice(200), slice(200, 250), slice(250, 300)))
+    near, mean = knn(train, val, asked), model_mean(train, asked)
+    assert near.name.startswith("kNN-")
+    assert roc_auc_score(asked.scores.ravel(), near.p.ravel()) == 1.0
+    assert roc_auc_score(asked.scores.ravel(), mean.p.ravel()) < 0.7
+
+
+# --- a whole run ---
+
+
+@pytest.fixture(scope="module")
+def report(table_folder, small_bundle) -> dict:
+    return evaluate(table_folder, small_bundle, "test", None, quietly())
+
+
+def test_a_report_is_json(report):
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_a_report_counts_what_was_judged(report):
+    counts = {name: report[name] for name in ("split", "n_prompts", "n_models", "n_outcomes")}
+    assert counts == {"split": "test", "n_prompts": 72, "n_models": 4, "n_outcomes": 72 * 3 + 60}
+    assert {source: entry["n_prompts"] for source, entry in report["by_source"].items()} == {
+        "code": 24, "sums": 24, "trivia": 24,
+    }  # fmt: skip
+
+
+def test_every_predictor_is_judged_on_everything(report):
+    names = set(report["overall"])
+    (neighbours,) = names - PREDICTORS
+    assert neighbours.startswith("kNN-")
+    assert set(report["tokens"]) == names
+    assert set(report["differences"]) == names - {"scope-edge"}
+    assert all(set(entry["predictors"]) == names for entry in report["by_source"].values())
+    figures = {"auroc", "auroc_per_model", "auroc_inside", "log_loss", "brier", "ece"}
+    assert all(set(entry) == figures for entry in report["overall"].values())
+    assert set(report["tokens"]["scope-edge"]) == {"median_abs_log_error", "coverage_80"}
+
+
+def test_the_mean_cannot_tell_prompts_apart_and_ours_can(report):
+    assert report["overall"]["model mean"]["auroc_per_model"] == 0.5
+    assert report["overall"]["model by source mean"]["auroc_inside"] == 0.5
+    assert report["overall"]["scope-edge"]["auroc_per_model"] > 0.6
+
+
+def test_differences_agree_with_the_figures(report):
+    for name, entry in report["differences"].items():
+        gap = report["overall"]["scope-edge"]["auroc"] - report["overall"][name]["auroc"]
+        assert entry["auroc"]["difference"] == pytest.approx(gap)
+        assert entry["auroc"]["low"] <= gap <= entry["auroc"]["high"]
+
+
+def test_a_report_is_the_same_again(report, table_folder, small_bundle):
+    assert evaluate(table_folder, small_bundle, "test", None, quietly()) == report
+
+
+def test_sources_limit_what_is_judged(table_folder, small_bundle):
+    report = evaluate(table_folder, small_bundle, "test", ["co*", "sums"], quietly())
+    assert set(report["by_source"]) == {"code", "sums"}
+    assert report["n_prompts"] == 48
+
+
+@pytest.mark.parametrize(("split", "sources"), [("nowhere", None), ("test", ["nobody"])])
+def test_nothing_to_judge_is_an_error(table_folder, small_bundle, split, sources):
+    with pytest.raises(OutcomesError, match="Nothing to judge"):
+        evaluate(table_folder, small_bundle, split, sources, quietly())
+
+
+def test_a_report_prints(report):
+    console = Console(width=160)
+    with console.capture() as captured:
+        show(report, console)
+    text = captured.get()
+    assert "276 outcomes of 4 models on 72 test prompts" in text
+    assert f"{report['overall']['scope-edge']['log_loss']:.3f}" in text
+
+
+def test_joining_from_few_outcomes_is_compared_with_all(small_bundle, tmp_path):
+    table = generated.write_table(tmp_path / "table", n=480)
+    report = joining(table, small_bundle, "test", (25,), 2, quietly())
+    assert report["models"].keys() == {"newcomer"}
+    assert report["models"]["newcomer"]["n_train"] == 336
+    assert set(report["mean_auroc"]) == {"all", "25"}
+    assert report["mean_auroc"]["all"] == report["models"]["newcomer"]["auroc_all"]
+    assert report["loss"]["25"] == pytest.approx(report["mean_auroc"]["all"] - report["mean_auroc"]["25"])
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    console = Console(width=120)
+    with console.capture() as captured:
+        show_joining(report, console)
+    assert "1 joined models, 2 draws, split=test" in captured.get()
+
+
+def test_nothing_to_join_is_an_error(table_folder, small_bundle):
+    with pytest.raises(OutcomesError, match="no models to join"):
+        joining(table_folder, small_bundle, "test", (25,), 1, quietly())
