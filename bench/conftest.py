@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 
-from scope_edge import Router, jit
+from scope_edge import Router, __version__, jit
 from scope_edge.anchors import AnchorSet
 from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
 from scope_edge.encoder import Encoder
@@ -102,7 +104,15 @@ def prompt(request: pytest.FixtureRequest) -> str:
     return " ".join(rng.choice(TEXT.split(), request.param))
 
 
+@pytest.fixture(autouse=True)
+def tail(benchmark: BenchmarkFixture) -> Iterator[None]:
+    """Add the 99% quantile to what pytest-benchmark keeps."""
+    yield
+    if benchmark.stats is not None:  # --benchmark-disable
+        benchmark.extra_info["p99"] = float(np.quantile(benchmark.stats.stats.data, 0.99))
+
+
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, object]) -> None:  # noqa: ARG001
-    names = ("scope-edge", "numpy", "numba", "onnxruntime", "tokenizers")
-    machine_info["versions"] = {name: version(name) for name in names}
+    names = ("numpy", "numba", "onnxruntime", "tokenizers")
+    machine_info["versions"] = {"scope-edge": __version__, **{name: version(name) for name in names}}
     machine_info["compiled_kernels"] = jit.warmup()
