@@ -16,13 +16,13 @@ def main(path: str) -> None:
         name, _, parameter = entry["name"].removeprefix("test_").partition("[")
         parameter = parameter.rstrip("]")
         words = re.fullmatch(r"(\d+)-words", parameter)
-        label = name.replace("_", " ") if words or not parameter else f"{name}, {parameter}"
+        label = name if words or not parameter else f"{name} ({parameter})"
         cell = f"{_ms(entry['stats']['median'])} / {_ms(entry['extra_info']['p99'])}"
         rows.setdefault((entry["group"], label), {})[words.group(1) if words else "any"] = cell
     print("| stage | 20 words | 120 words | 2,000 words |\n|---|---|---|---|")
     for (group, label), cells in rows.items():
         shown = [cells.get(words, cells.get("any", "")) for words in ("20", "120", "2000")]
-        print(f"| {label if group == 'end to end' else f'{group}: {label}'} | {' | '.join(shown)} |")
+        print(f"| {label if group in ('end to end', label) else f'{group}: {label}'} | {' | '.join(shown)} |")
     cpu = info["cpu"]
     versions = ", ".join(f"{name} {version}" for name, version in info["versions"].items())
     print(
