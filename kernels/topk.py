@@ -21,7 +21,8 @@ def topk_cosine(query, anchors, scales, indices, keys):
     for row in range(n_anchors):
         dot = np.int32(0)
         for column in range(dim):
-            dot += np.int32(query[column]) * np.int32(anchors[row, column])
+            # numba widens int32 arithmetic to int64; cast back, or only half the lanes are used.
+            dot = np.int32(dot + np.int32(np.int32(query[column]) * np.int32(anchors[row, column])))
         key = np.float32(dot) * scales[row]
         if filled == k:
             if key <= keys[k - 1]:
