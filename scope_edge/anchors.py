@@ -121,6 +121,11 @@ class AnchorSet:
         kernels().topk_cosine(codes.astype(np.int16), self.codes, self.scales, rows, keys)
         return Neighbours(rows, keys * scale)
 
+    def cosine(self, z: NDArray[np.float32], row: int) -> float:
+        """Cosine of a unit vector to one anchor; finer than `nearest`, which rounds both sides."""
+        codes = self.codes[row].astype(np.float64)
+        return float(codes @ z.astype(np.float64) / np.linalg.norm(codes))
+
     @cached_property
     def _row_of(self) -> dict[str, int]:
         return {anchor_id: row for row, anchor_id in enumerate(self.ids)}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import threading
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -18,11 +16,10 @@ from numpy.typing import NDArray
 from scope_edge import jit
 from scope_edge.anchors import AnchorSet
 from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
-from scope_edge.encoder import Encoder, Encoding, check_prompt
+from scope_edge.encoder import Encoder, check_prompt
 from scope_edge.errors import (
     BundleError,
     NotAvailableError,
-    OutcomesError,
     PriceError,
     PromptError,
     UnknownModelError,
@@ -30,22 +27,17 @@ from scope_edge.errors import (
 )
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
 from scope_edge.fingerprints import (
-    Evidence,
     Fingerprints,
     ModelCard,
     Reach,
-    encode_lengths,
-    encode_scores,
     fit_fingerprint,
 )
-from scope_edge.outcomes import OutcomeRow, read_rows
+from scope_edge.joining import learn
+from scope_edge.outcomes import read_rows
 from scope_edge.policy import Decision, Dial, Plan, choose, value_of
 from scope_edge.pricing import Price
 
 __all__ = ["Router"]
-
-SAME_PROMPT = 0.999
-"""Cosine from which a prompt counts as an anchor's own."""
 
 _WARM_AFTER = 8  # decisions: a one-shot command never pays for the compiler
 
@@ -248,7 +240,7 @@ class Router:
         if name in self.models and not replace:
             raise UsageError(f"The pool has a model {name!r} already", remedy="Pass replace=True, or remove it first.")
         rows = read_rows(outcomes)
-        learned = _Joining(self._encoder, self._estimator.anchors).learn(rows)
+        learned = learn(rows, self._encoder, self._estimator.anchors)
         with self._changing:
             pool = self._estimator.fingerprints
             part = fit_fingerprint(learned.evidence, pool.population, self._estimator.reach.of(learned.sources))
@@ -308,81 +300,6 @@ class Router:
     def _swap(self, pool: Fingerprints) -> None:
         old = self._estimator
         self._estimator = Estimator(old.anchors, pool, old.settings, old.reach, self._novelty)
-
-
-@dataclass(frozen=True)
-class _Learned:
-    evidence: Evidence
-    anchor_scores: NDArray[np.uint8]
-    anchor_lengths: NDArray[np.uint8]
-    token_ratio: float
-    sources: list[str]  # of the anchor nearest to each row
-
-
-class _Joining:
-    """Turns outcome rows into evidence: loadings of their prompts, and cells of the anchors."""
-
-    def __init__(self, encoder: Encoder, anchors: AnchorSet) -> None:
-        self._encoder = encoder
-        self._anchors = anchors
-
-    def learn(self, rows: Sequence[OutcomeRow]) -> _Learned:
-        anchors = self._anchors
-        loadings: list[tuple[Any, Any, Any, Any]] = []
-        cells: dict[int, list[int]] = defaultdict(list)
-        ratios, sources = [], []
-        encodings = self._encode(rows)
-        for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
-            anchor = anchors.find(row.query_id) if row.query_id is not None else None
-            if encoding is not None:
-                loadings.append((encoding.a, encoding.b, encoding.c, encoding.d))
-                if row.input_tokens:
-                    ratios.append(row.input_tokens / encoding.n_tokens)
-                near = anchors.nearest(encoding.z, 1)
-                nearest = int(near.rows[0])
-                if anchor is None and near.cosines[0] >= SAME_PROMPT:
-                    anchor = nearest
-            elif anchor is not None:
-                nearest = anchor
-                loadings.append((anchors.a[anchor], anchors.b[anchor], anchors.c[anchor], anchors.d[anchor]))
-            else:
-                raise OutcomesError(
-                    f"outcomes, row {number + 1}: no anchor {row.query_id!r}",
-                    expected="the query_id of an anchor of this bundle, or the prompt itself",
-                )
-            sources.append(anchors.sources[nearest])
-            if anchor is not None:
-                cells[anchor].append(number)
-        scores = np.array([row.score for row in rows])
-        lengths = np.log1p(np.array([np.nan if row.output_tokens is None else row.output_tokens for row in rows]))
-        a, b, c, d = (np.array(column) for column in zip(*loadings, strict=True))
-        return _Learned(
-            evidence=Evidence(a, b, c, d, scores, lengths),
-            anchor_scores=encode_scores(self._column(cells, scores)),
-            anchor_lengths=encode_lengths(self._column(cells, lengths)),
-            token_ratio=float(np.median(ratios)) if ratios else 1.0,
-            sources=sources,
-        )
-
-    def _encode(self, rows: Sequence[OutcomeRow]) -> list[Encoding | None]:
-        texts = {}
-        for number, row in enumerate(rows):
-            if row.prompt is not None:
-                try:
-                    texts[number] = check_prompt(row.prompt)
-                except PromptError as error:
-                    raise OutcomesError(f"outcomes, row {number + 1}: {error}") from error
-        encoded = dict(zip(texts, self._encoder.encode_batch(list(texts.values())), strict=True))
-        return [encoded.get(number) for number in range(len(rows))]
-
-    def _column(self, cells: dict[int, list[int]], values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """One value per anchor: the mean of the rows that are its own, NaN where there are none."""
-        column = np.full(len(self._anchors), np.nan)
-        for anchor, numbers in cells.items():
-            known = values[numbers][~np.isnan(values[numbers])]
-            if len(known):
-                column[anchor] = known.mean()
-        return column
 
 
 def _select(names: Sequence[str], models: str | Sequence[str] | None) -> NDArray[np.intp] | None:

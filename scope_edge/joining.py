@@ -1,0 +1,118 @@
+"""A model joins: its outcome rows become evidence for the fit, and results on the anchors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scope_edge.anchors import AnchorSet
+from scope_edge.encoder import Encoder, Encoding, check_prompt
+from scope_edge.errors import OutcomesError, PromptError
+from scope_edge.fingerprints import Evidence, encode_lengths, encode_scores
+from scope_edge.outcomes import OutcomeRow
+
+__all__ = ["SAME_PROMPT", "Learned", "learn"]
+
+SAME_PROMPT = 0.999
+"""Cosine from which a prompt counts as an anchor's own."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What outcome rows say: evidence for the fit, one byte per anchor, and what is known of prompts.
+
+    anchor_scores, anchor_lengths: (n_anchors,) uint8. token_ratio: the model's input tokens per
+    estimated token. sources: of the anchor nearest to each row.
+    """
+
+    evidence: Evidence
+    anchor_scores: NDArray[np.uint8]
+    anchor_lengths: NDArray[np.uint8]
+    token_ratio: float
+    sources: list[str]
+
+
+def learn(rows: Sequence[OutcomeRow], encoder: Encoder, anchors: AnchorSet) -> Learned:
+    """Embed the rows' prompts and find the anchors that are the same prompts.
+
+    A row with a prompt is judged by its prompt, and its query_id only tells near-identical anchors
+    apart; a row without a prompt must name an anchor.
+
+    Raises
+    ------
+    OutcomesError
+        A prompt cannot be routed, or a query_id is no anchor's. The row is named.
+    """
+    loadings: list[tuple[Any, Any, Any, Any]] = []
+    cells: dict[int, list[int]] = defaultdict(list)
+    ratios, sources = [], []
+    for number, (row, encoding) in enumerate(zip(rows, _encode(rows, encoder), strict=True)):
+        if encoding is not None:
+            loadings.append((encoding.a, encoding.b, encoding.c, encoding.d))
+            if row.input_tokens:
+                ratios.append(row.input_tokens / encoding.n_tokens)
+            nearest, same = _nearest(row, encoding, anchors)
+        else:
+            nearest, same = _named(row, number, anchors), True
+            loadings.append((anchors.a[nearest], anchors.b[nearest], anchors.c[nearest], anchors.d[nearest]))
+        sources.append(anchors.sources[nearest])
+        if same:
+            cells[nearest].append(number)
+    scores = np.array([row.score for row in rows])
+    lengths = np.log1p(np.array([np.nan if row.output_tokens is None else row.output_tokens for row in rows]))
+    a, b, c, d = (np.array(column) for column in zip(*loadings, strict=True))
+    return Learned(
+        evidence=Evidence(a, b, c, d, scores, lengths),
+        anchor_scores=encode_scores(_column(cells, scores, len(anchors))),
+        anchor_lengths=encode_lengths(_column(cells, lengths, len(anchors))),
+        token_ratio=float(np.median(ratios)) if ratios else 1.0,
+        sources=sources,
+    )
+
+
+def _nearest(row: OutcomeRow, encoding: Encoding, anchors: AnchorSet) -> tuple[int, bool]:
+    """The anchor nearest to a prompt, and whether it is the same prompt."""
+    named = anchors.find(row.query_id) if row.query_id is not None else None
+    if named is not None and anchors.cosine(encoding.z, named) >= SAME_PROMPT:
+        return named, True
+    # The look-up rounds both sides to int8, which may cost a thousandth: look again without.
+    near = anchors.nearest(encoding.z, 8).rows.tolist()
+    best = max(near, key=lambda row: anchors.cosine(encoding.z, row))
+    return best, anchors.cosine(encoding.z, best) >= SAME_PROMPT
+
+
+def _named(row: OutcomeRow, number: int, anchors: AnchorSet) -> int:
+    anchor = anchors.find(row.query_id) if row.query_id is not None else None
+    if anchor is None:
+        raise OutcomesError(
+            f"outcomes, row {number + 1}: no anchor {row.query_id!r}",
+            expected="the query_id of an anchor of this bundle, or the prompt itself",
+        )
+    return anchor
+
+
+def _encode(rows: Sequence[OutcomeRow], encoder: Encoder) -> list[Encoding | None]:
+    texts = {}
+    for number, row in enumerate(rows):
+        if row.prompt is not None:
+            try:
+                texts[number] = check_prompt(row.prompt)
+            except PromptError as error:
+                raise OutcomesError(f"outcomes, row {number + 1}: {error}") from error
+    encoded = dict(zip(texts, encoder.encode_batch(list(texts.values())), strict=True))
+    return [encoded.get(number) for number in range(len(rows))]
+
+
+def _column(cells: Mapping[int, list[int]], values: NDArray[np.float64], n_anchors: int) -> NDArray[np.float64]:
+    """One value per anchor: the mean of the rows that are its own, NaN where there are none."""
+    column = np.full(n_anchors, np.nan)
+    for anchor, numbers in cells.items():
+        known = values[numbers][~np.isnan(values[numbers])]
+        if len(known):
+            column[anchor] = known.mean()
+    return column
