@@ -34,7 +34,7 @@ __all__ = ["Estimates", "Estimator", "LookupSettings"]
 _FIXED = 4096  # residuals are whole multiples of 1/4096: their sums are exact in any order
 _WEIGHT = 1024
 _Z80 = 1.2815515655446004  # half of the width of a central 80% interval, in standard deviations
-_LOG_TOKENS_MAX = 12.7
+_LOG_TOKENS_MAX = np.float32(12.7)  # 328k tokens, the end of the stored scale
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,8 @@ class Estimator:
             np.expm1(np.clip(log_tokens + self.fingerprints.length_quantiles[:, column], 0, _LOG_TOKENS_MAX))
             for column in range(3)
         ]
-        tokens_out = np.maximum(np.exp(log_tokens) * self.fingerprints.smear - 1, 0)
+        # Bounded like the quantiles: a few absurd lengths must not make the mean overtake them all.
+        tokens_out = np.clip(np.exp(log_tokens) * self.fingerprints.smear - 1, 0, np.expm1(_LOG_TOKENS_MAX))
         cost_in = tokens_in * self._price_in
         return Estimates(
             models=names,
