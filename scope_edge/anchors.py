@@ -70,6 +70,9 @@ class AnchorSet:
         """Read back what `tensors` and `labels` gave."""
         try:
             sources, categories = labels["sources"], labels["categories"]
+            ids = bytes(tensors["ids"]).decode().split("\n")
+            if len(ids) != len(tensors["codes"]):
+                raise IndexError(f"{len(ids)} ids for {len(tensors['codes'])} anchors")
             return cls(
                 codes=tensors["codes"],
                 scales=tensors["scales"],
@@ -77,7 +80,7 @@ class AnchorSet:
                 b=tensors["b"].astype(np.float32),
                 c=tensors["c"].astype(np.float32),
                 d=tensors["d"].astype(np.float32),
-                ids=bytes(tensors["ids"]).decode().split("\n"),
+                ids=ids,
                 sources=[sources[index] for index in tensors["source"]],
                 categories=[categories[index] for index in tensors["category"]],
                 provenance=tensors["provenance"],

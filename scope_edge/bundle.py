@@ -67,8 +67,8 @@ def read_bundle(path: str | Path) -> Bundle:
         Not a bundle; a file is missing, truncated or altered; a newer format; or the fingerprints
         belong to another encoder.
     """
+    verify(path, full=False)
     root = Path(path)
-    verify(root, full=False)
     config = _read_json(root / "config.json", dict)
     for field, newest in (("format_version", (FORMAT_VERSION[0], sys.maxsize)), ("oldest_reader", FORMAT_VERSION)):
         needed = _version(config.get(field, "1.0" if field == "oldest_reader" else None), root)
@@ -115,6 +115,8 @@ def verify(path: str | Path, *, full: bool = True, progress: Callable[[str], Non
     list of str
         The names that were checked.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise BundleError("Not the path of a bundle", expected="a str or a Path", got=repr(path))
     root = Path(path)
     manifest_path = root / "manifest.json"
     if not manifest_path.is_file():

@@ -211,7 +211,7 @@ class Fingerprint:
     length_quantiles: Float
     smear: float
     reach: float
-    has_lengths: bool
+    n_lengths: int
 
 
 def fit_fingerprint(evidence: Evidence, population: Population, reach: float) -> Fingerprint:
@@ -237,10 +237,10 @@ def fit_fingerprint(evidence: Evidence, population: Population, reach: float) ->
     psi_precision = population.psi_precision + c.T @ c / population.length_noise
     right = population.psi_precision @ population.psi_mean + c.T @ rest / population.length_noise
     psi = np.linalg.solve(psi_precision, right)
-    if known.any():
-        quantiles, smear = length_spread(length_errors(evidence, psi), population)
-    else:
-        quantiles, smear = _prior_spread(population)
+    quantiles, smear = length_spread(length_errors(evidence, psi), population)
+    # What is still uncertain of the model's level widens its quantiles; it fades with evidence.
+    level = float(np.linalg.inv(psi_precision)[0, 0])
+    quantiles = quantiles * np.sqrt(1 + level / population.length_noise)
     return Fingerprint(
         theta_mean=theta,
         theta_precision=precision,
@@ -250,7 +250,7 @@ def fit_fingerprint(evidence: Evidence, population: Population, reach: float) ->
         length_quantiles=quantiles,
         smear=smear,
         reach=reach,
-        has_lengths=bool(known.any()),
+        n_lengths=int(known.sum()),
     )
 
 
@@ -273,13 +273,6 @@ def length_spread(errors: NDArray[Any], population: Population) -> tuple[Float, 
     quantiles = share * np.quantile(errors, [0.1, 0.5, 0.9]) + (1 - share) * population.length_quantiles
     smear = share * float(np.exp(np.clip(errors, -3, 3)).mean()) + (1 - share) * population.smear
     return quantiles, smear
-
-
-def _prior_spread(population: Population) -> tuple[Float, float]:
-    """The spread for a model whose lengths were never seen: its level is uncertain as well."""
-    level = np.linalg.inv(population.psi_precision)[0, 0]
-    wider = np.sqrt(1 + level / population.length_noise)
-    return population.length_quantiles * wider, population.smear
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ Both give the same results, so the swap cannot be seen in a decision.
 from __future__ import annotations
 
 import atexit
+import os
 import tempfile
 import threading
 from collections.abc import Callable
@@ -34,6 +35,8 @@ class Kernels:
 _PLAIN = Kernels(plain.topk_cosine, plain.vote_residuals, plain.fit_ability, compiled=False)
 _current = _PLAIN
 _lock = threading.Lock()
+_starting = threading.Lock()
+_stranded = False
 _thread: threading.Thread | None = None
 
 
@@ -49,11 +52,12 @@ def warmup() -> bool:
     -------
     bool
         True if the compiled kernels serve now; False if numba's JIT is disabled
-        (NUMBA_DISABLE_JIT), where numpy is the faster of the two.
+        (NUMBA_DISABLE_JIT), where numpy is the faster of the two, or if this process was forked
+        in the middle of a warm-up.
     """
     global _current
     with _lock:
-        if not _current.compiled:
+        if not _current.compiled and not _stranded:
             compiled = _compile()
             if compiled is not None:
                 _current = compiled
@@ -63,11 +67,32 @@ def warmup() -> bool:
 def start_warmup() -> None:
     """Run `warmup` once in a daemon thread; later calls do nothing."""
     global _thread
-    if _thread is None and not _current.compiled:
-        _thread = threading.Thread(target=warmup, name="scope-edge-warmup", daemon=True)
-        # The compiler must not be running when the interpreter is torn down.
-        atexit.register(_thread.join)
-        _thread.start()
+    if _thread is not None or _current.compiled or not _starting.acquire(blocking=False):
+        return
+    try:
+        if _thread is None:
+            thread = threading.Thread(target=warmup, name="scope-edge-warmup", daemon=True)
+            thread.start()
+            # The compiler must not be running when the interpreter is torn down.
+            atexit.register(thread.join)
+            _thread = thread
+    finally:
+        _starting.release()
+
+
+def _after_fork() -> None:
+    """A child inherits locks as they were, but no thread that would release them.
+
+    Where the fork fell into a warm-up, numba's import is half done in the child and its locks are
+    held for ever: that child stays on numpy.
+    """
+    global _lock, _starting, _thread, _stranded
+    _stranded = _stranded or _lock.locked()
+    _lock, _starting, _thread = threading.Lock(), threading.Lock(), None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _compile() -> Kernels | None:

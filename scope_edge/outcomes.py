@@ -25,6 +25,9 @@ __all__ = ["USABLE_TOKENS", "ModelRow", "OutcomeRow", "OutcomeTable", "read_rows
 USABLE_TOKENS = frozenset({"usage", "bpe", "bpe+thinking"})
 """Kinds of token counts that say what a call really cost; others leave hidden reasoning out."""
 
+MAX_TOKENS = 1e9
+"""More tokens than that are a mistake in the log."""
+
 
 @dataclass(frozen=True)
 class OutcomeRow:
@@ -106,6 +109,9 @@ def read_table(folder: str | Path) -> OutcomeTable:
     models = _frame(root, "models", ("model", "usd_per_mtok_in", "usd_per_mtok_out"))
 
     query_ids = queries["query_id"].to_list()
+    for query_id in query_ids:
+        if not query_id or "\n" in query_id:
+            raise OutcomesError("queries: bad query_id", expected="text on one line", got=repr(query_id))
     row_of = {query_id: index for index, query_id in enumerate(query_ids)}
     if len(row_of) != len(query_ids):
         raise OutcomesError("queries: a query_id stands twice", remedy="Give every query its own id.")
@@ -149,7 +155,14 @@ def read_table(folder: str | Path) -> OutcomeTable:
     ):
         if name in outcomes.columns:
             values = _floats(outcomes[name].to_list())
-            keep = keep & (values >= 0)
+            wrong = np.flatnonzero(~(np.isnan(values) | ((values >= 0) & (values <= MAX_TOKENS))))
+            if len(wrong):
+                raise OutcomesError(
+                    f"outcomes: bad {name}",
+                    expected="a count of tokens, or nothing",
+                    got=f"{values[wrong[0]]:g} in row {wrong[0] + 1}",
+                )
+            keep = keep & np.isfinite(values)
             matrix[rows[keep], columns[keep]] = values[keep]
 
     def labels(name: str, default: str) -> NDArray[np.str_]:
@@ -211,7 +224,7 @@ def _outcome_row(row: Any, number: int) -> OutcomeRow:
     tokens: dict[str, float | None] = {}
     for name in ("output_tokens", "input_tokens"):
         value = _number(row.get(name))
-        if value is not None and (value < 0 or math.isinf(value)):
+        if value is not None and not 0 <= value <= MAX_TOKENS:
             raise OutcomesError(
                 f"{where}: bad {name}", expected="a count of tokens, or nothing", got=repr(row.get(name))
             )
@@ -243,15 +256,15 @@ def _file_rows(path: Path) -> list[Any]:
         if path.suffix == ".csv":
             limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB
             try:
-                with path.open(encoding="utf-8", newline="") as file:
+                with path.open(encoding="utf-8-sig", newline="") as file:
                     return list(csv.DictReader(file))
             finally:
                 csv.field_size_limit(limit)
         if path.suffix == ".jsonl":
-            with path.open(encoding="utf-8") as file:
+            with path.open(encoding="utf-8-sig") as file:
                 return [json.loads(line) for line in file if line.strip()]
         if path.suffix == ".json":
-            loaded = json.loads(path.read_text(encoding="utf-8"))
+            loaded = json.loads(path.read_text(encoding="utf-8-sig"))
             return loaded if isinstance(loaded, list) else [loaded]
     except (OSError, ValueError, csv.Error) as error:
         raise OutcomesError(f"Cannot read the outcomes in {path}", got=str(error)) from error

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from numbers import Real
 
 from scope_edge.errors import PriceError
 
 __all__ = ["Price"]
+
+
+MAX_USD_PER_MTOK = 1e6
+"""No model costs a dollar per token; a price above this is in another unit."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,12 @@ class Price:
             value = getattr(self, name)
             if value is None and name in optional:
                 continue
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not 0 <= value < math.inf:
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if not number or not 0 <= value <= MAX_USD_PER_MTOK:
                 raise PriceError(
                     f"Bad price {name}",
-                    expected="USD per million tokens, 0 if it is free",
+                    expected="USD per million tokens, 0 if it is free, at most a million",
                     got=repr(value),
                     remedy="State the price; an unknown one is never taken as 0.",
                 )
+            object.__setattr__(self, name, float(value))

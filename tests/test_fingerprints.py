@@ -73,7 +73,7 @@ def test_a_model_that_nothing_is_known_of_is_the_population():
     part = fit_fingerprint(evidence([], []), POPULATION, reach=0.5)
     np.testing.assert_array_equal(part.theta_mean, POPULATION.theta_mean)
     np.testing.assert_array_equal(part.psi_mean, POPULATION.psi_mean)
-    assert not part.has_lengths
+    assert part.n_lengths == 0
 
 
 def test_lengths_are_fitted_by_ridge_regression():
@@ -81,7 +81,7 @@ def test_lengths_are_fitted_by_ridge_regression():
     part = fit_fingerprint(evidence([1.0] * 8, [5.0] * 8), POPULATION, reach=0.5)
     assert part.psi_mean == pytest.approx([100 / 36])
     assert part.psi_precision == pytest.approx(np.array([[36.0]]))
-    assert part.has_lengths
+    assert part.n_lengths > 0
 
 
 def test_rows_without_a_length_say_nothing_of_length():

@@ -88,10 +88,26 @@ def test_lengths_that_leave_something_out_do_not_count(tmp_path, kind):
     assert (table.scores[0, 0], table.input_tokens[0, 0]) == (1, 3)
 
 
-def test_missing_and_negative_lengths_are_missing(tmp_path):
-    outcomes = "query_id,model,score,output_tokens\nq1,a,1,\nq2,a,1,-1\nq3,a,1,0\n"
+def test_missing_lengths_are_missing(tmp_path):
+    outcomes = "query_id,model,score,output_tokens\nq1,a,1,\nq2,a,1,NaN\nq3,a,1,0\n"
     tokens = read_table(write(tmp_path, outcomes=outcomes)).output_tokens[:, 0]
     assert np.isnan(tokens).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("tokens", ["-1", "inf", "1e300"])
+def test_a_length_that_cannot_be_is_refused_with_its_row(tmp_path, tokens):
+    message = refused(write(tmp_path, outcomes=f"query_id,model,score,output_tokens\nq1,a,1,5\nq2,a,1,{tokens}\n"))
+    assert "output_tokens" in message
+    assert "row 2" in message
+
+
+def test_an_id_of_two_lines_is_refused(tmp_path):
+    assert "query_id" in refused(write(tmp_path, queries=QUERIES + '"q9\nx",hi,s,c,train\n'))
+
+
+def test_a_csv_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "rows.csv").write_text("prompt,score\nhi,1\n", encoding="utf-8-sig")
+    assert [(row.prompt, row.score) for row in read_rows(tmp_path / "rows.csv")] == [("hi", 1.0)]
 
 
 @pytest.mark.parametrize(

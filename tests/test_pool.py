@@ -228,10 +228,19 @@ def test_a_usable_kind_of_length_counts(added, kind):
     assert same(counted, added(rows_of(1.0, output_tokens=9000)))
 
 
-def test_some_lengths_are_enough_to_be_own(added, own_router):
-    mixed = [*rows_of(1.0, 20, output_tokens=None), *rows_of(1.0, 10, output_tokens=40)]
+@pytest.mark.parametrize(("n", "source"), [(29, "prior"), (30, "own")])
+def test_thirty_lengths_are_enough_to_be_own(added, own_router, n, source):
+    mixed = [*rows_of(1.0, 20, output_tokens=None), *rows_of(1.0, n, output_tokens=40)]
     added(mixed, own_router)
-    assert card(own_router).length_source == "own"
+    assert card(own_router).length_source == source
+
+
+def test_the_spread_of_lengths_narrows_with_evidence(added):
+    widths = []
+    for n in (0, 1, 100):
+        estimates = added([*rows_of(1.0, 5), *rows_of(1.0, n, output_tokens=40)])
+        widths.append(float((estimates.output_tokens_p90 / (1 + estimates.output_tokens_p10)).mean()))
+    assert widths[0] > widths[1] > widths[2]
 
 
 # --- prompts by the id of an anchor ---

@@ -532,3 +532,20 @@ def test_a_process_may_end_while_the_kernels_are_warming():
     code = "from scope_edge import Router; Router.load().route_batch([f'prompt {i}' for i in range(20)]); print('done')"
     run = run_python(code, env={"NUMBA_DISABLE_JIT": None})
     assert (run.returncode, run.stdout.strip(), run.stderr) == (0, b"done", b"")
+
+
+def test_a_fork_during_the_warm_up_does_not_hang():
+    run = run_python(
+        "import os, signal, time\n"
+        "from scope_edge import jit\n"
+        "jit.start_warmup()\n"
+        "time.sleep(0.05)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    signal.alarm(60)\n"
+        "    jit.warmup()\n"
+        "    os._exit(0)\n"
+        "_, status = os.waitpid(child, 0)\n"
+        "print(os.waitstatus_to_exitcode(status))\n"
+    )
+    assert run.stdout.split() == [b"0"], run.stderr.decode()

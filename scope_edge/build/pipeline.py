@@ -55,7 +55,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
 
     Models need 30 outcomes in split=train and a role other than "join". Fingerprints are fitted on
     split=train; look-up settings, calibration, length quantiles and the dial on split=val, or on
-    every seventh training prompt where there is no val.
+    a seventh of the training prompts where there is no val.
 
     Returns
     -------
@@ -65,15 +65,18 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     check_target(out)
     source = read_bundle(default_bundle() if encoder is None else encoder)
     table = read_table(outcomes).without_lengths(options.correctness_only)
-    columns = table.columns("train", MIN_OUTCOMES)
+    train, val = _split(table)
+    counts = np.isfinite(table.scores[train]).sum(axis=0)
+    roles = np.array([row.role != "join" for row in table.models], bool)
+    columns = np.flatnonzero(roles & (counts >= MIN_OUTCOMES))
     if not len(columns):
         raise OutcomesError(
             f"No model in {outcomes} can enter a bundle",
             expected=f"at least {MIN_OUTCOMES} outcomes in split=train",
-            got=f"at most {_most_outcomes(table)}",
+            got=f"at most {counts.max(initial=0)}",
             remedy="Collect more outcomes, or add single models to a bundle with `scope-edge add-model`.",
         )
-    train, val = _split(table, columns)
+    train, val = (rows[np.isfinite(table.scores[np.ix_(rows, columns)]).any(axis=1)] for rows in (train, val))
     jit.warmup()
     student = Encoder(source.path, source.config["encoder"])
     encoded = encode_prompts(student, [table.prompts[row] for row in train], progress, "embed train")
@@ -157,18 +160,13 @@ def evidence_of(
     )
 
 
-def _split(table: OutcomeTable, columns: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    answered = np.flatnonzero(np.isfinite(table.scores[:, columns]).any(axis=1))
-    train, val = (np.intersect1d(table.rows(split), answered) for split in ("train", "val"))
+def _split(table: OutcomeTable) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows to fit on and rows to calibrate on; drawn from train where there is no val."""
+    train, val = table.rows("train"), table.rows("val")
     if len(val):
         return train, val
-    held = np.arange(len(train)) % 7 == 6
+    held = np.random.default_rng(0).permutation(len(train)) % 7 == 6
     return train[~held], train[held]
-
-
-def _most_outcomes(table: OutcomeTable) -> int:
-    counts = np.isfinite(table.scores[table.rows("train")]).sum(axis=0)
-    return int(counts.max(initial=0))
 
 
 def _gather(
@@ -253,7 +251,6 @@ def _borrow_lengths(
             psi_mean=psi,
             length_quantiles=within[1] + (within - within[1]) * wider,
             smear=float(np.mean([peer.smear for peer in peers])),
-            has_lengths=False,
         )
     return result
 

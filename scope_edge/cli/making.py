@@ -125,7 +125,7 @@ def evaluate(
     try:
         from scope_edge import evaluate as harness
     except ImportError as error:
-        raise MissingExtraError("Evaluating", error.name or "scikit-learn", "evaluate") from error
+        raise MissingExtraError("Evaluating", "scikit-learn", "evaluate") from error
     with progress_bars() as bars:
         if joining:
             report = harness.joining(data, bundle, split, (25, 64, 250), 5, bars)

@@ -133,7 +133,10 @@ def _table(estimates: Estimates, value_usd: float, top: int, chosen: str | None 
     rows = sorted(estimates.rows(), key=worth)
     table = Table(caption=f"{len(rows) - top} more, see --top" if len(rows) > top else None)
     for heading in ("model", "P(correct)", "80% interval", "input", "output tokens", "10-90%", "USD"):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
+        if heading == "model":
+            table.add_column(heading, overflow="fold", min_width=18)
+        else:
+            table.add_column(heading, justify="right")
     for row in rows[:top]:
         table.add_row(
             escape(str(row["model"])),

@@ -19,7 +19,7 @@ from scope_edge.evaluate.metrics import correctness, paired_differences, tokens
 from scope_edge.outcomes import OutcomeTable, read_table
 from scope_edge.router import Router
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "without_nan"]
 
 
 def evaluate(
@@ -51,8 +51,9 @@ def evaluate(
             got=f"{len(names)} such models, {len(asked_rows)} prompts",
         )
     encoder = Encoder(path, config["encoder"])
-    train = _known(table, _rows(table, "train", columns, None), columns, encoder, progress, "embed train")
-    val = _known(table, _rows(table, "val", columns, None), columns, encoder, progress, "embed val")
+    train_rows, val_rows = (_rows(table, name, columns, None) for name in ("train", "val"))
+    if not len(val_rows):  # tuning on the training prompts would let each vote for itself
+        train_rows, val_rows = np.delete(train_rows, np.s_[6::7]), train_rows[6::7]
     asked = _known(table, asked_rows, columns, encoder, progress, f"embed {split}")
 
     router.warmup()
@@ -69,10 +70,12 @@ def evaluate(
 
     ours = Predictions("scope-edge", stack("p_correct"), np.log1p(stack("output_tokens_p50")))
     task = progress.add_task("baselines", total=3)
-    others = [model_mean(train, asked), model_by_source_mean(train, asked)]
-    progress.advance(task, 2)
-    others.append(knn(train, val if len(val.z) else train, asked))
-    progress.advance(task)
+    others = []
+    if len(train_rows) and len(val_rows):  # a table of test prompts alone has nothing to learn from
+        train = _known(table, train_rows, columns, encoder, progress, "embed train")
+        val = _known(table, val_rows, columns, encoder, progress, "embed val")
+        others = [model_mean(train, asked), model_by_source_mean(train, asked), knn(train, val, asked)]
+    progress.advance(task, 3)
 
     output_tokens = table.output_tokens[np.ix_(asked_rows, columns)].astype(np.float64)
     everyone = [ours, *others]
@@ -106,7 +109,7 @@ def evaluate(
         },
         "input_tokens": _input_tokens(stack("input_tokens"), table.input_tokens[np.ix_(asked_rows, columns)]),
     }
-    checked: dict[str, Any] = _without_nan(report)
+    checked: dict[str, Any] = without_nan(report)
     return checked
 
 
@@ -152,8 +155,8 @@ def _input_tokens(estimated: NDArray[np.float64], counted: NDArray[np.float32]) 
     return {"median_relative_error": float(np.median(np.abs(estimated[known] / counted[known] - 1)))}
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """Undefined metrics (one class only) as null: JSON knows no NaN."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -37,10 +37,13 @@ def joining(
     train, asked = table.rows("train"), table.rows(split)
     counted = np.isfinite(table.scores[train]).sum(axis=0)
     joins = [row.role == "join" for row in table.models]
-    columns = np.flatnonzero(np.array(joins) & (counted >= MIN_OUTCOMES))
+    right = table.scores[asked] > 0.5
+    both = right.any(axis=0) & (np.isfinite(table.scores[asked]) & ~right).any(axis=0)
+    columns = np.flatnonzero(np.array(joins, bool) & (counted >= MIN_OUTCOMES) & both)
     if not len(columns):
         raise OutcomesError(
-            f"{data} has no models to join", expected=f"role=join and {MIN_OUTCOMES} outcomes in split=train"
+            f"{data} has no models to join",
+            expected=f"role=join, {MIN_OUTCOMES} outcomes in split=train, right and wrong ones in split={split}",
         )
     asked = asked[np.isfinite(table.scores[np.ix_(asked, columns)]).any(axis=1)]
     plan = [("all", 0)] + [(str(count), draw) for count in counts for draw in range(draws)]

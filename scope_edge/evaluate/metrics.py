@@ -95,14 +95,15 @@ def paired_differences(
         for name, measure in measures.items():
             draws[name][index] = measure(weight)
     whole = np.ones(len(y))
-    return {
-        name: {
-            "difference": measure(whole),
-            "low": float(np.quantile(draws[name], 0.025)),
-            "high": float(np.quantile(draws[name], 0.975)),
-        }
-        for name, measure in measures.items()
-    }
+    return {name: _interval(measure(whole), draws[name]) for name, measure in measures.items()}
+
+
+def _interval(difference: float, draws: NDArray[np.float64]) -> dict[str, float]:
+    known = draws[np.isfinite(draws)]  # a resample may hold one class only, and then has no AUROC
+    if not len(known):
+        return dict.fromkeys(("difference", "low", "high"), float("nan"))
+    low, high = np.quantile(known, [0.025, 0.975])
+    return {"difference": difference, "low": float(low), "high": float(high)}
 
 
 def _weighted_auroc(y: NDArray[np.float64], p: NDArray[np.float64]) -> Any:
@@ -117,7 +118,7 @@ def _weighted_auroc(y: NDArray[np.float64], p: NDArray[np.float64]) -> Any:
         by_tie = np.bincount(tie, negative)
         below = np.cumsum(by_tie) - by_tie / 2
         total = positive.sum() * negative.sum()
-        return float((positive * below[tie]).sum() / total) if total else 0.5
+        return float((positive * below[tie]).sum() / total) if total else float("nan")
 
     return measure
 

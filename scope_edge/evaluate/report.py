@@ -64,5 +64,7 @@ def _text(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _interval(entry: dict[str, float]) -> str:
+def _interval(entry: dict[str, Any]) -> str:
+    if entry["difference"] is None:
+        return "-"
     return f"{entry['difference']:+.4f} [{entry['low']:+.4f}, {entry['high']:+.4f}]"
