@@ -80,9 +80,9 @@ class OutcomeTable:
         output_tokens[np.array(named, bool)] = np.nan
         return replace(self, output_tokens=output_tokens)
 
-    def columns(self, split: str, least: int) -> NDArray[np.intp]:
-        """Indices of the models with at least `least` outcomes in a split; role=join is left out."""
-        counts = np.isfinite(self.scores[self.rows(split)]).sum(axis=0)
+    def columns(self, rows: NDArray[np.intp], least: int) -> NDArray[np.intp]:
+        """Indices of the models with at least `least` outcomes in these rows; role=join is left out."""
+        counts = np.isfinite(self.scores[rows]).sum(axis=0)
         fits = [row.role != "join" and counts[i] >= least for i, row in enumerate(self.models)]
         return np.flatnonzero(fits)
 

@@ -132,9 +132,9 @@ def test_columns_leaves_out_joining_models_and_those_with_few_outcomes(tmp_path)
     outcomes += "q0,c,1\nq1,c,1\nv,c,1\n"
     models = MODELS + "c,1,1,1,false,train\n"
     table = read_table(write(tmp_path, queries=queries, outcomes=outcomes, models=models))
-    assert [table.models[i].model for i in table.columns("train", 2)] == ["a", "c"]
-    assert [table.models[i].model for i in table.columns("train", 3)] == ["a"]
-    assert [table.models[i].model for i in table.columns("val", 1)] == ["c"]
+    assert [table.models[i].model for i in table.columns(table.rows("train"), 2)] == ["a", "c"]
+    assert [table.models[i].model for i in table.columns(table.rows("train"), 3)] == ["a"]
+    assert [table.models[i].model for i in table.columns(table.rows("val"), 1)] == ["c"]
 
 
 def test_the_generated_table_is_what_the_other_tests_think_it_is(table_folder):

@@ -66,14 +66,13 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     source = read_bundle(default_bundle() if encoder is None else encoder)
     table = read_table(outcomes).without_lengths(options.correctness_only)
     train, val = _split(table)
-    counts = np.isfinite(table.scores[train]).sum(axis=0)
-    roles = np.array([row.role != "join" for row in table.models], bool)
-    columns = np.flatnonzero(roles & (counts >= MIN_OUTCOMES))
+    columns = table.columns(train, MIN_OUTCOMES)
     if not len(columns):
+        most = np.isfinite(table.scores[train]).sum(axis=0).max(initial=0)
         raise OutcomesError(
             f"No model in {outcomes} can enter a bundle",
             expected=f"at least {MIN_OUTCOMES} outcomes in split=train",
-            got=f"at most {counts.max(initial=0)}",
+            got=f"at most {most}",
             remedy="Collect more outcomes, or add single models to a bundle with `scope-edge add-model`.",
         )
     train, val = (rows[np.isfinite(table.scores[np.ix_(rows, columns)]).any(axis=1)] for rows in (train, val))

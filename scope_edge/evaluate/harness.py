@@ -19,7 +19,7 @@ from scope_edge.evaluate.metrics import correctness, paired_differences, tokens
 from scope_edge.outcomes import OutcomeTable, read_table
 from scope_edge.router import Router
 
-__all__ = ["evaluate", "without_nan"]
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -109,7 +109,7 @@ def evaluate(
         },
         "input_tokens": _input_tokens(stack("input_tokens"), table.input_tokens[np.ix_(asked_rows, columns)]),
     }
-    checked: dict[str, Any] = without_nan(report)
+    checked: dict[str, Any] = _without_nan(report)
     return checked
 
 
@@ -155,8 +155,8 @@ def _input_tokens(estimated: NDArray[np.float64], counted: NDArray[np.float32]) 
     return {"median_relative_error": float(np.median(np.abs(estimated[known] / counted[known] - 1)))}
 
 
-def without_nan(value: Any) -> Any:
+def _without_nan(value: Any) -> Any:
     """Undefined metrics (one class only) as null: JSON knows no NaN."""
     if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
+        return {key: _without_nan(item) for key, item in value.items()}
     return None if isinstance(value, float) and not np.isfinite(value) else value

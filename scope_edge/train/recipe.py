@@ -87,8 +87,8 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
     started = time.monotonic()
     check_target(out)
     table = read_table(data).without_lengths(recipe.correctness_only)
-    columns = table.columns("train", MIN_OUTCOMES)
     rows = table.rows("train")
+    columns = table.columns(rows, MIN_OUTCOMES)
     rows = rows[np.isfinite(table.scores[np.ix_(rows, columns)]).any(axis=1)] if len(columns) else rows[:0]
     if not len(rows):
         raise TrainingError(
