@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scope_edge.anchors import AnchorSet
 from scope_edge.encoder import Encoder, Encoding, check_prompt
 from scope_edge.errors import OutcomesError, PromptError
-from scope_edge.fingerprints import Evidence, encode_lengths, encode_scores
+from scope_edge.fingerprints import Evidence, Population, encode_lengths, encode_scores
 from scope_edge.outcomes import OutcomeRow
 
-__all__ = ["SAME_PROMPT", "Learned", "learn"]
+__all__ = ["SAME_PROMPT", "Learned", "informative_anchors", "learn"]
 
 SAME_PROMPT = 0.999
 """Cosine from which a prompt counts as an anchor's own."""
@@ -73,6 +73,40 @@ def learn(rows: Sequence[OutcomeRow], encoder: Encoder, anchors: AnchorSet) -> L
         token_ratio=float(np.median(ratios)) if ratios else 1.0,
         sources=sources,
     )
+
+
+def informative_anchors(
+    anchors: AnchorSet, population: Population, n: int, among: NDArray[np.intp] | None = None
+) -> NDArray[np.intp]:
+    """The n anchors whose results would tell most about a model, the most telling first.
+
+    Greedy D-optimal design: each step adds the anchor that shrinks the volume of theta's posterior
+    most, from the population's prior and with the average model's chance p of a right answer; a
+    result adds p (1 - p) a a^T to the precision (Chaloner and Verdinelli 1995, section 4). The first
+    n are the same for any larger n.
+
+    Parameters
+    ----------
+    among : int array, optional
+        Rows of the anchors to choose from; all if left out.
+    """
+    rows = np.arange(len(anchors)) if among is None else np.asarray(among)
+    a = anchors.a[rows].astype(np.float64)
+    p = 1 / (1 + np.exp(anchors.b[rows] - a @ population.theta_mean))
+    a *= np.sqrt(p * (1 - p))[:, None]
+    covariance = np.linalg.inv(population.theta_precision)
+    chosen: list[int] = []
+    gain = np.einsum("ij,jk,ik->i", a, covariance, a)
+    for _ in range(min(n, len(rows))):
+        best = int(gain.argmax())
+        chosen.append(best)
+        # Sherman-Morrison: the covariance after one more result, and every anchor's gain under it.
+        direction = covariance @ a[best]
+        scale = 1 + gain[best]
+        covariance -= np.outer(direction, direction) / scale
+        gain -= (a @ direction) ** 2 / scale
+        gain[chosen] = -np.inf
+    return rows[chosen]
 
 
 def _nearest(row: OutcomeRow, encoding: Encoding, anchors: AnchorSet) -> tuple[int, bool]:

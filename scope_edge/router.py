@@ -80,7 +80,6 @@ class Router:
             Reach.from_json(reach),
             novelty,
         )
-        self._novelty = novelty
         self._changing = threading.Lock()
         self._decisions = 0
 
@@ -104,6 +103,11 @@ class Router:
     def cards(self) -> list[ModelCard]:
         """Price, limits and evidence of every model, in the order of `models`."""
         return list(self._estimator.fingerprints.cards)
+
+    @property
+    def estimator(self) -> Estimator:
+        """The anchors and fingerprints as they are now; it is replaced, never changed, by a new pool."""
+        return self._estimator
 
     def estimate(self, prompt: str, models: str | Sequence[str] | None = None) -> Estimates:
         """Predict accuracy, tokens and cost of the models for one prompt.
@@ -299,8 +303,7 @@ class Router:
             jit.start_warmup()
 
     def _swap(self, pool: Fingerprints) -> None:
-        old = self._estimator
-        self._estimator = Estimator(old.anchors, pool, old.settings, old.reach, self._novelty)
+        self._estimator = self._estimator.with_fingerprints(pool)
 
 
 def _select(names: Sequence[str], models: str | Sequence[str] | None) -> NDArray[np.intp] | None:

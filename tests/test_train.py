@@ -134,7 +134,7 @@ def test_only_new_texts_are_embedded(work, monkeypatch):
 
 
 def test_the_teacher_embeds_alike_what_is_alike(work):
-    from scope_edge.train.teacher import embed
+    from scope_edge.minilm import embed
 
     near, same_again, far = (
         vector.astype(np.float64)

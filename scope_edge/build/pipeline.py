@@ -32,6 +32,7 @@ from scope_edge.fingerprints import (
     encode_scores,
     fit_fingerprint,
 )
+from scope_edge.heldout import HeldOut
 from scope_edge.outcomes import ModelRow, OutcomeTable, read_table
 from scope_edge.pricing import Price
 
@@ -78,7 +79,11 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     train, val = (rows[np.isfinite(table.scores[np.ix_(rows, columns)]).any(axis=1)] for rows in (train, val))
     jit.warmup()
     student = Encoder(source.path, source.config["encoder"])
-    encoded = encode_prompts(student, [table.prompts[row] for row in train], progress, "embed train")
+    prompts = [check_prompt(table.prompts[row]) for row in train]
+    encoded = encode_prompts(student, prompts, progress, "embed train")
+    held_out = HeldOut.from_tensors(source.fingerprints)
+    if held_out is not None:
+        encoded = held_out.replace(prompts, encoded)
     encoded_val = encode_prompts(student, [table.prompts[row] for row in val], progress, "embed val")
 
     population = Population.from_tensors(source.fingerprints)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,14 @@ from scope_edge.jit import kernels
 
 __all__ = ["Tuned", "tune"]
 
-START = LookupSettings(neighbours=40, power=2.0, shrinkage=4.0, length_shrinkage=8.0, reach_shrinkage=0.5)
+START = LookupSettings(neighbours=40, power=4.0, shrinkage=4.0, length_shrinkage=4.0, reach_shrinkage=0.5)
 GRID: dict[str, tuple[float, ...]] = {
-    "shrinkage": (2.0, 4.0, 8.0, 16.0),
+    "shrinkage": (1.0, 2.0, 4.0, 8.0),
     "neighbours": (20, 40, 80),
-    "power": (0.0, 2.0, 6.0),
+    "power": (2.0, 4.0, 8.0),
     "reach_shrinkage": (0.25, 0.5, 1.0, 2.0),
-    "length_shrinkage": (0.5, 1.0, 2.0, 4.0, 8.0),
 }
+LENGTH_GRID = (0.5, 1.0, 2.0, 4.0, 8.0)
 CALIBRATION_PRIOR = (60.0, 30.0)
 """Precision of a model's own (scale, shift) around the pool's."""
 
@@ -54,24 +55,23 @@ def tune(
     raw = _uncalibrated(fingerprints)
     lengths = np.log1p(output_tokens)
     known, known_length = np.isfinite(scores), np.isfinite(lengths)
-    settings = START
+    settings, shift, best = START, 0.0, np.inf
     task = progress.add_task("tune", total=sum(map(len, GRID.values())))
     for name, values in GRID.items():
-        losses = []
+        tried = settings
         for value in values:
-            tried = _with(settings, name, value)
-            estimates = _estimate(anchors, raw, tried, reach, encoded)
-            if name == "length_shrinkage":
-                errors = np.log1p(estimates.output_tokens_p50) - lengths
-                losses.append(float(np.abs(errors[known_length]).mean()) if known_length.any() else 0.0)
-            else:
-                losses.append(_log_loss(estimates.p_correct, scores))
+            estimator = Estimator(anchors, raw, _with(tried, name, value), reach, [0.0, 1.0])
+            fitted, offset, loss = _fit_weights(estimator, encoded, scores)
+            if loss < best:
+                settings, shift, best = fitted, offset, loss
             progress.advance(task)
-        settings = _with(settings, name, values[int(np.argmin(losses))])
+    estimator = Estimator(anchors, raw, settings, reach, [0.0, 1.0])
+    settings = _fit_lengths(estimator, encoded, lengths, progress)
 
     estimates = _estimate(anchors, raw, settings, reach, encoded)
     logit = np.log(estimates.p_correct.astype(np.float64)) - np.log1p(-estimates.p_correct.astype(np.float64))
-    pooled = _calibrate(logit[known], scores[known], np.array([1.0, 0.0]), np.eye(2))
+    # The weights are fitted with this shift, and bring the scale with them.
+    pooled = np.array([1.0, shift])
     calibration = np.array(
         [_calibrate(logit[k, m], scores[k, m], pooled, np.diag(CALIBRATION_PRIOR)) for m, k in enumerate(known.T)]
     )
@@ -105,6 +105,51 @@ def tune(
     )
 
 
+def _fit_weights(
+    estimator: Estimator, encoded: Sequence[Encoding], scores: NDArray[np.float32]
+) -> tuple[LookupSettings, float, float]:
+    """The weights of the logit's terms with their shift, MAP around 1 and 0, and the log loss they reach."""
+    terms, _ = estimator.terms(encoded)
+    known = np.isfinite(scores)
+    inputs = np.concatenate([terms[:, known], np.ones((1, int(known.sum())))]).T
+    weights, _ = np.empty(5), np.empty((5, 5))
+    kernels().fit_ability(
+        np.ascontiguousarray(inputs),
+        np.zeros(len(inputs)),
+        scores[known].astype(np.float64),
+        np.array([1.0, 1.0, 1.0, 1.0, 0.0]),
+        np.eye(5),
+        weights,
+        _,
+    )
+    # A term that would count against itself is left out instead.
+    weights[:4] = np.maximum(weights[:4], 0)
+    p = 1 / (1 + np.exp(-np.clip(inputs @ weights, -60, 60)))
+    settings = replace(estimator.settings, weights=tuple(round(float(weight), 4) for weight in weights[:4]))
+    return settings, float(weights[4]), _log_loss(p, scores[known])
+
+
+def _fit_lengths(
+    estimator: Estimator, encoded: Sequence[Encoding], lengths: NDArray[np.float32], progress: Progress
+) -> LookupSettings:
+    """The shrinkage of lengths and the weights of their terms, least squares with the prior 1, by absolute error."""
+    best, settings = np.inf, estimator.settings
+    known = np.isfinite(lengths)
+    task = progress.add_task("tune lengths", total=len(LENGTH_GRID))
+    for value in LENGTH_GRID:
+        tried = _with(estimator.settings, "length_shrinkage", value)
+        trial = Estimator(estimator.anchors, estimator.fingerprints, tried, estimator.reach, [0.0, 1.0])
+        _, terms = trial.terms(encoded)
+        inputs = terms[1:, known].T
+        rest = lengths[known] - terms[0][known]
+        weights = np.linalg.solve(inputs.T @ inputs + np.eye(2), inputs.T @ rest + 1.0)
+        error = float(np.abs(rest - inputs @ weights).mean()) if known.any() else 0.0
+        if error < best:
+            best, settings = error, replace(tried, length_weights=tuple(round(float(weight), 4) for weight in weights))
+        progress.advance(task)
+    return settings
+
+
 def _with(settings: LookupSettings, name: str, value: float) -> LookupSettings:
     return LookupSettings.from_json({**asdict(settings), name: value})
 
@@ -129,7 +174,7 @@ def _estimate(
     return Estimator(anchors, fingerprints, settings, reach, [0.0, 1.0]).estimate(encoded)
 
 
-def _log_loss(p: NDArray[np.float32], scores: NDArray[np.float32]) -> float:
+def _log_loss(p: NDArray[Any], scores: NDArray[np.float32]) -> float:
     known = np.isfinite(scores)
     likely = np.clip(p[known].astype(np.float64), 1e-6, 1 - 1e-6)
     y = scores[known]

@@ -110,33 +110,63 @@ def evaluate(
     sources: Annotated[
         list[str] | None, typer.Option("--sources", metavar="NAMES", help="Only these sources: names or wildcards.")
     ] = None,
+    pool: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pool",
+            metavar="[NAME=]SOURCES",
+            help="Judge routing on these sources, names or wildcards with commas between (repeatable); "
+            "left out, pools are found in the table.",
+        ),
+    ] = None,
     joining: Annotated[
-        bool,
-        typer.Option("--joining", help="Instead, add the role=join models from 25 to 250 outcomes and judge those."),
-    ] = False,
+        bool, typer.Option("--joining/--no-joining", help="Let the role=join models join from 8 to 250 anchors.")
+    ] = True,
+    work: Annotated[
+        Path,
+        typer.Option("--work", metavar="DIR", help="MiniLM embeddings for the baselines are kept here, as by train."),
+    ] = Path(".train"),
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write the JSON here.")] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="Also write report.html, the plots as PNG and the JSON here."),
+    ] = None,
     bundle: BundlePath = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a bundle's predictions on held-out prompts, beside baselines (needs the extra 'evaluate').
+    """Judge a bundle's predictions and decisions on held-out prompts (needs the extra 'evaluate').
 
+    Beside the hardest baselines, with paired bootstrap intervals: kNN, means by source, logistic
+    regression, MLP, clusters, matrix factorisation, SCOPE's retrieval. Those on MiniLM also need the
+    extra 'train'; their embeddings take some minutes once.
+
+    [dim]scope-edge evaluate --data DIR --report evaluation[/dim]
     [dim]scope-edge evaluate --data DIR --sources "zeroeval-*,mmlu-pro"[/dim]
     """
     try:
         from scope_edge import evaluate as harness
     except ImportError as error:
-        raise MissingExtraError("Evaluating", "scikit-learn", "evaluate") from error
+        raise MissingExtraError("Evaluating", error.name or "scikit-learn", "evaluate") from error
     with progress_bars() as bars:
-        if joining:
-            report = harness.joining(data, bundle, split, (25, 64, 250), 5, bars)
-        else:
-            report = harness.evaluate(data, bundle, split, split_names(sources), bars)
-    if out is not None:
-        try:
-            out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"Cannot write {out}", got=str(error)) from error
+        report = harness.evaluate(
+            data, bundle, split=split, sources=split_names(sources), pools=pool, work=work / "teacher",
+            with_joining=joining, progress=bars,
+        )  # fmt: skip
+    text = json.dumps(report, indent=1) + "\n"
+    try:
+        if out is not None:
+            out.write_text(text, encoding="utf-8")
+        if page is not None:
+            page.mkdir(parents=True, exist_ok=True)
+            (page / "report.json").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"Cannot write {error.filename}", got=str(error)) from error
+    if page is not None:
+        harness.write_plots(report, page)
+        harness.write_page(report, page / "report.html")
     if as_json:
         print_json(report)
     else:
-        (harness.show_joining if joining else harness.show)(report, console)
+        harness.show(report, console)
+        if page is not None:
+            console.print(f"The report is in {escape(str(page / 'report.html'))}")

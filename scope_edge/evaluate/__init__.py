@@ -1,7 +1,8 @@
 """Judging a bundle on held-out prompts, beside baselines. Needs the extra `evaluate`."""
 
 from scope_edge.evaluate.harness import evaluate
-from scope_edge.evaluate.joining import joining
-from scope_edge.evaluate.report import show, show_joining
+from scope_edge.evaluate.page import write_page
+from scope_edge.evaluate.plots import write_plots
+from scope_edge.evaluate.report import show
 
-__all__ = ["evaluate", "joining", "show", "show_joining"]
+__all__ = ["evaluate", "show", "write_page", "write_plots"]

@@ -2,154 +2,193 @@
 
 from __future__ import annotations
 
+import platform
+import time
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.progress import Progress
 
-from scope_edge.bundle import default_bundle, read_bundle
-from scope_edge.encoder import Encoder, check_prompt
 from scope_edge.errors import OutcomesError
-from scope_edge.evaluate.baselines import Known, Predictions, knn, model_by_source_mean, model_mean
-from scope_edge.evaluate.metrics import correctness, paired_differences, tokens
-from scope_edge.outcomes import OutcomeTable, read_table
-from scope_edge.router import Router
+from scope_edge.evaluate.baselines import all_baselines
+from scope_edge.evaluate.bootstrap import resample_weights
+from scope_edge.evaluate.cells import Known, Matrix, Predictions
+from scope_edge.evaluate.gathering import Answers, Gatherer
+from scope_edge.evaluate.joining import joining
+from scope_edge.evaluate.judging import compare, contests, equally
+from scope_edge.evaluate.metrics import correctness, reliability, tokens
+from scope_edge.evaluate.novelty import novelty
+from scope_edge.evaluate.pools import find_pools, named_pool
 
 __all__ = ["evaluate"]
 
+RESAMPLES = 500
+LEVELS = [0.1, 0.5, 0.9]
+
 
 def evaluate(
-    data: Path, bundle: Path | None, split: str, sources: Sequence[str] | None, progress: Progress
+    data: Path,
+    bundle: Path | None,
+    *,
+    split: str,
+    sources: Sequence[str] | None,
+    pools: Sequence[str] | None,
+    work: Path | None,
+    with_joining: bool,
+    progress: Progress,
 ) -> dict[str, Any]:
-    """Judge a bundle's predictions on a split of a table folder.
+    """Judge a bundle's predictions and decisions on a split of a table folder, beside all baselines.
 
     The models are those in both the bundle and the table; all predictors are scored on the same
-    cells. Lengths that the bundle was built to ignore are ignored here too.
+    cells. Baselines learn from split=train and are tuned on split=val.
+
+    Parameters
+    ----------
+    sources, pools : names or wildcards of the sources to judge on, and `--pool` texts; all if None.
+    work : Path, optional
+        MiniLM embeddings are kept here. Without it, baselines that need them are skipped.
 
     Returns
     -------
     dict
-        `overall` and `by_source`: metrics per predictor. `differences`: ours minus each baseline,
-        with paired 95% bootstrap intervals over prompts. `tokens`, `input_tokens`: errors.
+        `overall`, `by_source`, `tokens`, `input_tokens`: figures per predictor. `pools`, `equal`: each
+        pool, and all weighted equally. `differences`: ours minus each baseline, with paired 95%
+        bootstrap intervals over prompts. `reliability`, `token_quantiles`, `joining`, `novelty`.
     """
-    path = default_bundle() if bundle is None else bundle
-    router = Router.load(path)
-    config = read_bundle(path).config
-    table = read_table(data).without_lengths(config.get("build", {}).get("correctness_only", ()))
-    column_of = {row.model: index for index, row in enumerate(table.models)}
-    names = [name for name in router.models if name in column_of]
-    columns = np.array([column_of[name] for name in names], np.intp)
-    asked_rows = _rows(table, split, columns, sources)
-    if not len(names) or not len(asked_rows):
+    started = time.monotonic()
+    gatherer = Gatherer(data, bundle, work, progress)
+    asked_rows = gatherer.rows(split, sources)
+    if not len(asked_rows):
         raise OutcomesError(
             f"Nothing to judge in {data}",
             expected=f"outcomes of the bundle's models in split={split}",
-            got=f"{len(names)} such models, {len(asked_rows)} prompts",
+            got=f"{len(gatherer.names)} models of the bundle, no prompts",
         )
-    encoder = Encoder(path, config["encoder"])
-    train_rows, val_rows = (_rows(table, name, columns, None) for name in ("train", "val"))
+    train_rows, val_rows = gatherer.rows("train"), gatherer.rows("val")
     if not len(val_rows):  # tuning on the training prompts would let each vote for itself
         train_rows, val_rows = np.delete(train_rows, np.s_[6::7]), train_rows[6::7]
-    asked = _known(table, asked_rows, columns, encoder, progress, f"embed {split}")
+    unseen_rows = gatherer.rows("ood") if split != "ood" and not sources else np.empty(0, np.intp)
+    asked = gatherer.known(asked_rows, split)
+    answers = gatherer.answers(asked_rows, split)
+    unseen = gatherer.known(unseen_rows, "ood") if len(unseen_rows) else None
+    learning = len(train_rows) and len(val_rows)  # a table of test prompts alone has nothing to learn from
+    skipped: dict[str, str] = {}
+    others: list[Predictions] = []
+    others_unseen: list[Predictions] = []
+    train = gatherer.known(train_rows, "train")
+    val = gatherer.known(val_rows, "val")
+    if learning:
+        others, others_unseen, skipped = _baselines(train, val, asked, unseen, gatherer.sentences, progress)
+    everyone = [answers.predictions, *others]
 
-    router.warmup()
-    task = progress.add_task(f"predict {split}", total=len(asked_rows))
-    parts = []
-    for start in range(0, len(asked_rows), 256):
-        rows = asked_rows[start : start + 256]
-        parts.append(router.estimate_batch([table.prompts[row] for row in rows], models=names))
-        progress.advance(task, len(rows))
+    weights = resample_weights(len(asked_rows), RESAMPLES, 0).astype(np.float64)
+    known = np.isfinite(asked.scores)
+    found = [named_pool(text, asked.sources, known) for text in pools] if pools else find_pools(asked.sources, known)
+    task = progress.add_task("compare", total=2)
+    differences = compare(everyone, asked, weights)
+    progress.advance(task)
+    judged = contests(found, everyone, asked, answers.input_tokens, _joined(train, val), weights)
+    progress.advance(task)
 
-    def stack(field: str) -> NDArray[np.float64]:
-        # estimate_batch answers in the pool's order, which is the order of `names`.
-        return np.concatenate([getattr(part, field) for part in parts]).astype(np.float64)
-
-    ours = Predictions("scope-edge", stack("p_correct"), np.log1p(stack("output_tokens_p50")))
-    task = progress.add_task("baselines", total=3)
-    others = []
-    if len(train_rows) and len(val_rows):  # a table of test prompts alone has nothing to learn from
-        train = _known(table, train_rows, columns, encoder, progress, "embed train")
-        val = _known(table, val_rows, columns, encoder, progress, "embed val")
-        others = [model_mean(train, asked), model_by_source_mean(train, asked), knn(train, val, asked)]
-    progress.advance(task, 3)
-
-    output_tokens = table.output_tokens[np.ix_(asked_rows, columns)].astype(np.float64)
-    everyone = [ours, *others]
-    by_source = {}
-    for source in sorted(set(asked.sources.tolist())):
-        here = asked.sources == source
-        by_source[source] = {
-            "n_prompts": int(here.sum()),
-            "predictors": {
-                item.name: correctness(item.p[here], asked.scores[here], asked.sources[here]) for item in everyone
-            },
-        }
-    task = progress.add_task("bootstrap", total=len(others))
-    differences = {}
-    for item in others:
-        differences[item.name] = paired_differences(ours.p, item.p, asked.scores)
-        progress.advance(task)
-    report = {
-        "bundle": str(path),
-        "encoder": config["encoder"]["hash"][:12],
+    report: dict[str, Any] = {
+        "bundle": str(gatherer.path),
+        "encoder": gatherer.config["encoder"]["hash"][:12],
         "split": split,
         "n_prompts": len(asked_rows),
-        "n_models": len(names),
-        "n_outcomes": int(np.isfinite(asked.scores).sum()),
+        "n_models": len(gatherer.names),
+        "n_outcomes": int(known.sum()),
+        "skipped": skipped,
         "overall": {item.name: correctness(item.p, asked.scores, asked.sources) for item in everyone},
         "differences": differences,
-        "by_source": by_source,
-        "tokens": {
-            ours.name: tokens(ours.log_tokens, output_tokens, stack("output_tokens_p10"), stack("output_tokens_p90")),
-            **{item.name: tokens(item.log_tokens, output_tokens) for item in others},
-        },
-        "input_tokens": _input_tokens(stack("input_tokens"), table.input_tokens[np.ix_(asked_rows, columns)]),
+        "by_source": _by_source(everyone, asked),
+        "tokens": {item.name: _tokens(item, asked) for item in everyone},
+        "input_tokens": _input_tokens(answers.input_tokens, asked.input_tokens),
+        "pools": {contest.pool.name: contest.report(gatherer.names) for contest in judged},
+        "equal": equally(judged) if judged else None,
+        "reliability": {item.name: reliability(item.p, asked.scores) for item in everyone if not item.blind},
+        "token_quantiles": _token_quantiles(answers, asked),
+        "joining": joining(gatherer, split, progress) if with_joining else None,
+        "novelty": None,
+    }
+    if unseen is not None:
+        seen = gatherer.answers(unseen_rows, "ood")
+        report["novelty"] = novelty([asked, unseen], [answers, seen], unseen, [seen.predictions, *others_unseen], seen)
+    report["machine"] = {
+        "cpu": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "seconds": round(time.monotonic() - started, 1),
     }
     checked: dict[str, Any] = _without_nan(report)
     return checked
 
 
-def _rows(
-    table: OutcomeTable, split: str, columns: NDArray[np.intp], sources: Sequence[str] | None
-) -> NDArray[np.intp]:
-    rows = table.rows(split)
-    if sources:
-        rows = rows[
-            [any(fnmatchcase(source, pattern) for pattern in sources) for source in table.sources[rows].tolist()]
-        ]
-    answered = np.isfinite(table.scores[np.ix_(rows, columns)]).any(axis=1)
-    return rows[answered]
+def _baselines(
+    train: Known, val: Known, asked: Known, unseen: Known | None, sentences: bool, progress: Progress
+) -> tuple[list[Predictions], list[Predictions], dict[str, str]]:
+    """Every baseline's answers for the asked prompts and, from the same fit, for those of split=ood."""
+    functions, skipped = all_baselines(sentence=sentences)
+    both = asked if unseen is None else _joined(asked, unseen)
+    n, columns = len(asked.scores), np.arange(asked.scores.shape[1])
+    task = progress.add_task("baselines", total=len(functions))
+    found, found_unseen = [], []
+    for title, function in functions:
+        progress.update(task, description=f"baseline: {title}")
+        answered = function(train, val, both)
+        found.append(answered.only(np.arange(n), columns))
+        if unseen is not None:
+            found_unseen.append(answered.only(np.arange(n, len(both.scores)), columns))
+        progress.advance(task)
+    return found, found_unseen, skipped
 
 
-def _known(
-    table: OutcomeTable,
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    encoder: Encoder,
-    progress: Progress,
-    title: str,
-) -> Known:
-    task = progress.add_task(title, total=len(rows))
-    z = []
-    for start in range(0, len(rows), 512):
-        part = [check_prompt(table.prompts[row]) for row in rows[start : start + 512]]
-        z += [encoding.z for encoding in encoder.encode_batch(part)]
-        progress.advance(task, len(part))
-    cells = np.ix_(rows, columns)
+def _joined(first: Known, second: Known) -> Known:
+    sentence = None
+    if first.sentence is not None and second.sentence is not None:
+        sentence = np.concatenate([first.sentence, second.sentence])
     return Known(
-        z=np.array(z, np.float32),
-        sources=table.sources[rows],
-        scores=table.scores[cells].astype(np.float64),
-        log_tokens=np.log1p(table.output_tokens[cells].astype(np.float64)),
+        z=np.concatenate([first.z, second.z]),
+        sentence=sentence,
+        sources=np.concatenate([first.sources, second.sources]),
+        scores=np.concatenate([first.scores, second.scores]),
+        output_tokens=np.concatenate([first.output_tokens, second.output_tokens]),
+        input_tokens=np.concatenate([first.input_tokens, second.input_tokens]),
+        prices=first.prices,
     )
 
 
-def _input_tokens(estimated: NDArray[np.float64], counted: NDArray[np.float32]) -> dict[str, float]:
-    known = np.isfinite(counted) & (counted > 0)
+def _by_source(everyone: Sequence[Predictions], asked: Known) -> dict[str, Any]:
+    entries = {}
+    for source in sorted(set(asked.sources.tolist())):
+        here = asked.sources == source
+        figures = {item.name: correctness(item.p[here], asked.scores[here], asked.sources[here]) for item in everyone}
+        entries[source] = {"n_prompts": int(here.sum()), "predictors": figures}
+    return entries
+
+
+def _tokens(item: Predictions, asked: Known) -> dict[str, float]:
+    return tokens(item.log_tokens, asked.output_tokens, item.log_p10, item.log_p90)
+
+
+def _token_quantiles(answers: Answers, asked: Known) -> dict[str, Any] | None:
+    """How often answers are at or below each predicted quantile, and the 80% coverage by source."""
+    ours, counted = answers.predictions, np.isfinite(asked.output_tokens)
+    if not counted.any() or ours.log_p10 is None or ours.log_p90 is None:
+        return None
+    quantiles = (ours.log_p10, ours.log_tokens, ours.log_p90)
+    observed = [float((asked.log_tokens[counted] <= quantile[counted] + 1e-9).mean()) for quantile in quantiles]
+    by_source, columns = {}, np.arange(asked.scores.shape[1])
+    for source in sorted(set(asked.sources.tolist())):
+        here = np.flatnonzero(asked.sources == source)
+        figures = _tokens(ours.only(here, columns), asked.only(here, columns))
+        if figures:
+            by_source[source] = figures["coverage_80"]
+    return {"nominal": LEVELS, "observed": observed, "by_source": by_source}
+
+
+def _input_tokens(estimated: Matrix, counted: Matrix) -> dict[str, float]:
+    known = np.isfinite(counted)
     if not known.any():
         return {}
     return {"median_relative_error": float(np.median(np.abs(estimated[known] / counted[known] - 1)))}
@@ -159,4 +198,6 @@ def _without_nan(value: Any) -> Any:
     """Undefined metrics (one class only) as null: JSON knows no NaN."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,108 +1,215 @@
-"""How well models join that no training saw: role=join, added by `add_model` from few outcomes."""
+"""How well models join that no training saw: role=join, fitted on few of their results on the anchors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
-from sklearn.metrics import roc_auc_score
 
-from scope_edge.errors import OutcomesError
-from scope_edge.outcomes import OutcomeTable, read_table
+from scope_edge.anchors import AnchorSet
+from scope_edge.encoder import check_prompt
+from scope_edge.estimator import Estimator
+from scope_edge.evaluate.cells import Matrix
+from scope_edge.evaluate.gathering import Gatherer
+from scope_edge.evaluate.metrics import weighted_auroc
+from scope_edge.fingerprints import (
+    Evidence,
+    Fingerprint,
+    Fingerprints,
+    ModelCard,
+    Population,
+    encode_lengths,
+    encode_scores,
+    fit_fingerprint,
+)
+from scope_edge.joining import informative_anchors
 from scope_edge.pricing import Price
-from scope_edge.router import Router
 
-__all__ = ["joining"]
+__all__ = ["COUNTS", "joining"]
 
+COUNTS = (8, 16, 32, 64, 128, 250)
 MIN_OUTCOMES = 300
-"""Models with fewer outcomes in split=train have no 'all' to compare with."""
+"""Models with fewer outcomes in split=train are reported, but not averaged."""
+
+Z80 = 1.2815515655446004
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One way for a model to join: from which anchors it has results."""
+
+    column: int
+    label: str
+    kind: str
+    draw: int
+    anchors: NDArray[np.intp]
 
 
 def joining(
-    data: Path, bundle: Path | None, split: str, counts: Sequence[int], draws: int, progress: Progress
-) -> dict[str, Any]:
-    """AUROC of joined models on a split, from a few of their train outcomes and from all of them.
+    gatherer: Gatherer, split: str, progress: Progress, *, counts: Sequence[int] = COUNTS, draws: int = 5
+) -> dict[str, Any] | None:
+    """Judge joined models on a split, from a few anchors and from all; None without such models.
+
+    Anchors are drawn at random, or chosen by `informative_anchors` from a random half of those the
+    model has a result on. Every trial enters the estimator as a model of its own, so that one pass
+    over the prompts answers all.
 
     Returns
     -------
     dict
-        `models`: per model, n_train and the AUROC from all; `mean_auroc`: {"all" or count: mean over
-        models and draws}; `loss`: {count: mean AUROC from all minus mean AUROC from that many}.
+        counts, with "all" last. random, chosen: pooled AUROC over the models with at least 300 train
+        outcomes, mean, least and greatest over draws. coverage: share of (model, prompt) cells whose P
+        from all anchors lies in the 80% interval from so many; mean_coverage: share of (model, source)
+        pairs whose observed mean lies in the interval of that mean. Both over chosen anchors.
+        models: per model, n_train, whether it is averaged, and its AUROC from all anchors.
     """
-    table = read_table(data)
-    train, asked = table.rows("train"), table.rows(split)
-    counted = np.isfinite(table.scores[train]).sum(axis=0)
-    joins = [row.role == "join" for row in table.models]
-    right = table.scores[asked] > 0.5
-    both = right.any(axis=0) & (np.isfinite(table.scores[asked]) & ~right).any(axis=0)
-    columns = np.flatnonzero(np.array(joins, bool) & (counted >= MIN_OUTCOMES) & both)
-    if not len(columns):
-        raise OutcomesError(
-            f"{data} has no models to join",
-            expected=f"role=join, {MIN_OUTCOMES} outcomes in split=train, right and wrong ones in split={split}",
+    table = gatherer.table
+    estimator = gatherer.router.estimator
+    anchors, prints = estimator.anchors, estimator.fingerprints
+    row_of = {query_id: row for row, query_id in enumerate(table.query_ids)}
+    at = np.array([row_of.get(anchor_id, -1) for anchor_id in anchors.ids])
+    there = np.flatnonzero(at >= 0)
+    train = table.rows("train")
+    n_train = np.isfinite(table.scores[train]).sum(axis=0)
+    asked = table.rows(split)
+    joins = [i for i, row in enumerate(table.models) if row.role == "join" and row.model not in prints.names]
+    usable = {c: there[np.isfinite(table.scores[at[there], c])] for c in joins}
+    joins = [c for c in joins if len(usable[c]) >= min(counts) and _both(table.scores[asked, c])]
+    if not joins:
+        return None
+    trials = _trials(joins, usable, anchors, prints.population, counts, draws)
+    asked = asked[np.isfinite(table.scores[np.ix_(asked, np.array(joins))]).any(axis=1)]
+
+    task = progress.add_task("joining: fit", total=len(trials))
+    parts: list[Fingerprint] = []
+    scores = np.full((len(anchors), len(trials)), np.nan, np.float32)
+    lengths = scores.copy()
+    for index, trial in enumerate(trials):
+        rows = trial.anchors
+        scores[rows, index] = table.scores[at[rows], trial.column]
+        lengths[rows, index] = np.log1p(table.output_tokens[at[rows], trial.column])
+        evidence = Evidence(
+            anchors.a[rows],
+            anchors.b[rows],
+            anchors.c[rows],
+            anchors.d[rows],
+            scores[rows, index],
+            lengths[rows, index],
         )
-    asked = asked[np.isfinite(table.scores[np.ix_(asked, columns)]).any(axis=1)]
-    plan = [("all", 0)] + [(str(count), draw) for count in counts for draw in range(draws)]
-    task = progress.add_task("joining", total=len(plan))
-    values: dict[str, list[NDArray[np.float64]]] = {}
-    for label, draw in plan:
-        router = Router.load(bundle)
-        router.warmup()
-        for column in columns.tolist():
-            rows = train[np.isfinite(table.scores[train, column])]
-            if label != "all":
-                rng = np.random.default_rng((draw, column))
-                rows = rng.choice(rows, min(int(label), len(rows)), replace=False)
-            _join(router, table, rows, column)
-        values.setdefault(label, []).append(_auroc(router, table, asked, columns))
+        reach = estimator.reach.of([anchors.sources[row] for row in rows])
+        parts.append(fit_fingerprint(evidence, prints.population, reach))
         progress.advance(task)
-    mean = {label: float(np.mean(found)) for label, found in values.items()}
-    return {
-        "split": split,
-        "draws": draws,
-        "models": {
-            table.models[column].model: {
-                "n_train": int(np.isfinite(table.scores[train, column]).sum()),
-                "auroc_all": float(values["all"][0][index]),
-            }
-            for index, column in enumerate(columns)
-        },
-        "mean_auroc": mean,
-        "loss": {label: mean["all"] - value for label, value in mean.items() if label != "all"},
-    }
+    cards = [ModelCard(f"{table.models[t.column].model} {i}", Price(0.0, 0.0)) for i, t in enumerate(trials)]
+    pool = Fingerprints.from_parts(cards, parts, prints.population, encode_scores(scores), encode_lengths(lengths))
+    p, low, high = _estimate(estimator.with_fingerprints(pool), gatherer, asked, progress)
 
-
-def _join(router: Router, table: OutcomeTable, rows: NDArray[np.intp], column: int) -> None:
-    model = table.models[column]
-    outcomes = [
-        {
-            "prompt": table.prompts[row],
-            "score": float(table.scores[row, column]),
-            "output_tokens": float(table.output_tokens[row, column]),
-            "input_tokens": float(table.input_tokens[row, column]),
+    actual = table.scores[asked].astype(np.float64)
+    averaged = [c for c in joins if n_train[c] >= MIN_OUTCOMES]
+    labels = [*(str(count) for count in counts), "all"]
+    whole = {t.column: i for i, t in enumerate(trials) if t.label == "all"}
+    result: dict[str, Any] = {"counts": labels, "draws": draws, "split": split}
+    for kind in ("chosen", "random"):
+        figures = []
+        for label in labels:
+            values = []
+            for draw in range(draws if label != "all" else 1):
+                columns = [
+                    i for i, t in enumerate(trials)
+                    if t.column in averaged and t.label == label and t.draw == draw and t.kind in (kind, "all")
+                ]  # fmt: skip
+                values.append(_pooled(p[:, columns], actual[:, [trials[i].column for i in columns]]))
+            figures.append((float(np.mean(values)), float(np.min(values)), float(np.max(values))))
+        result[kind] = {
+            key: list(column) for key, column in zip(("auroc", "low", "high"), zip(*figures, strict=True), strict=True)
         }
-        for row in rows
-    ]
-    router.add_model(model.model, outcomes, price=Price(model.usd_per_mtok_in, model.usd_per_mtok_out), replace=True)
+    result["coverage"], result["mean_coverage"] = {}, {}
+    for label in labels:
+        chosen = [i for i, t in enumerate(trials) if t.label == label and t.kind != "random" and t.column in averaged]
+        inside, means = [], []
+        for i in chosen:
+            column = trials[i].column
+            known = np.isfinite(actual[:, column])
+            reference = p[known, whole[column]]
+            inside.append(((reference >= low[known, i]) & (reference <= high[known, i])).mean())
+            means += _means_inside(p[:, i], low[:, i], high[:, i], actual[:, column], table.sources[asked])
+        if label != "all":
+            result["coverage"][label] = float(np.mean(inside))
+        result["mean_coverage"][label] = float(np.mean(means)) if means else None
+    result["models"] = {
+        table.models[column].model: {
+            "n_train": int(n_train[column]),
+            "n_anchors": len(usable[column]),
+            "averaged": column in averaged,
+            "auroc_all": _pooled(p[:, [whole[column]]], actual[:, [column]]),
+        }
+        for column in joins
+    }
+    return result
 
 
-def _auroc(
-    router: Router, table: OutcomeTable, asked: NDArray[np.intp], columns: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    names = [table.models[column].model for column in columns]
-    parts = [
-        router.estimate_batch([table.prompts[row] for row in asked[start : start + 256]], models=names)
-        for start in range(0, len(asked), 256)
-    ]
-    p = np.concatenate([part.p_correct for part in parts])
-    place = {name: index for index, name in enumerate(parts[0].models)}
-    result = []
-    for column, name in zip(columns, names, strict=True):
-        scores = table.scores[asked, column]
-        known = np.isfinite(scores)
-        result.append(roc_auc_score(scores[known] > 0.5, p[known, place[name]]))
-    return np.array(result)
+def _trials(
+    joins: Sequence[int],
+    usable: dict[int, NDArray[np.intp]],
+    anchors: AnchorSet,
+    population: Population,
+    counts: Sequence[int],
+    draws: int,
+) -> list[_Trial]:
+    trials = []
+    for column in joins:
+        rows = usable[column]
+        trials.append(_Trial(column, "all", "all", 0, rows))
+        for draw in range(draws):
+            rng = np.random.default_rng((draw, column))
+            shuffled = rng.permutation(rows)
+            half = np.sort(shuffled[: max(len(rows) // 2, min(len(rows), max(counts)))])
+            order = informative_anchors(anchors, population, max(counts), half)
+            for count in counts:
+                trials.append(_Trial(column, str(count), "random", draw, shuffled[:count]))
+                trials.append(_Trial(column, str(count), "chosen", draw, order[:count]))
+    return trials
+
+
+def _estimate(
+    estimator: Estimator, gatherer: Gatherer, asked: NDArray[np.intp], progress: Progress
+) -> tuple[Matrix, Matrix, Matrix]:
+    task = progress.add_task("joining: predict", total=len(asked))
+    parts: list[tuple[NDArray[np.float32], ...]] = []
+    for start in range(0, len(asked), 64):
+        prompts = [check_prompt(gatherer.table.prompts[row]) for row in asked[start : start + 64]]
+        estimates = estimator.estimate(gatherer.encoder.encode_batch(prompts))
+        parts.append((estimates.p_correct, estimates.p_low, estimates.p_high))
+        progress.advance(task, len(prompts))
+    p, low, high = (np.concatenate(column).astype(np.float64) for column in zip(*parts, strict=True))
+    return p, low, high
+
+
+def _pooled(p: Matrix, scores: Matrix) -> float:
+    known = np.isfinite(scores)
+    return float(weighted_auroc(p[known], scores[known], np.ones((1, int(known.sum()))))[0])
+
+
+def _means_inside(p: Matrix, low: Matrix, high: Matrix, actual: Matrix, sources: NDArray[np.str_]) -> list[bool]:
+    """Whether each source's observed mean lies in the 80% interval of that mean.
+
+    What is not known of the model moves all prompts together: the half widths are averaged. The
+    prompts' own chance is independent: its variance is p (1 - p) / n.
+    """
+    found = []
+    for source in np.unique(sources[np.isfinite(actual)]):
+        here = (sources == source) & np.isfinite(actual)
+        n, mean = here.sum(), p[here].mean()
+        chance = Z80 * np.sqrt((p[here] * (1 - p[here])).sum()) / n
+        observed = actual[here].mean()
+        half = (high[here] - p[here]).mean() if observed > mean else (p[here] - low[here]).mean()
+        found.append(bool(abs(observed - mean) <= np.hypot(half, chance)))
+    return found
+
+
+def _both(scores: NDArray[np.float32]) -> bool:
+    known = scores[np.isfinite(scores)] > 0.5
+    return bool(known.any() and not known.all())

@@ -21,12 +21,12 @@ from scope_edge.bundle import FORMAT_VERSION, check_target, encoder_hash, write_
 from scope_edge.encoder import check_prompt, slice_text
 from scope_edge.errors import TrainingError
 from scope_edge.fingerprints import Population
+from scope_edge.minilm import embed
 from scope_edge.outcomes import OutcomeTable, read_table
 from scope_edge.surface import surface_features
 from scope_edge.train.export import export_student, parity
 from scope_edge.train.response import Labels, lexical_features, teach
 from scope_edge.train.student import Lessons, StudentShape, distil
-from scope_edge.train.teacher import embed
 from scope_edge.train.tokenizer import train_tokenizer
 
 __all__ = ["Recipe", "smoke_recipe", "train"]

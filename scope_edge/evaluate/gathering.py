@@ -1,0 +1,120 @@
+"""From a table folder and a bundle to what predictors are given, and what the bundle answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from scope_edge import minilm
+from scope_edge.bundle import default_bundle, read_bundle
+from scope_edge.encoder import Encoder, check_prompt
+from scope_edge.errors import OutcomesError
+from scope_edge.evaluate.cells import Known, Matrix, Predictions
+from scope_edge.outcomes import OutcomeTable, read_table
+from scope_edge.router import Router
+
+__all__ = ["OURS", "Answers", "Gatherer"]
+
+OURS = "scope-edge"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the bundle says of some prompts: `predictions`, beside what only it can say.
+
+    p_low, p_high, input_tokens: shape (n_prompts, n_models); novelty: (n_prompts,).
+    """
+
+    predictions: Predictions
+    p_low: Matrix
+    p_high: Matrix
+    input_tokens: Matrix
+    novelty: NDArray[np.float64]
+
+
+class Gatherer:
+    """The models that are both in the bundle and in the table, and the table's prompts by split."""
+
+    def __init__(self, data: Path, bundle: Path | None, work: Path | None, progress: Progress) -> None:
+        self.path = default_bundle() if bundle is None else bundle
+        self.router = Router.load(self.path)
+        self.config: dict[str, Any] = read_bundle(self.path).config
+        # Lengths that the bundle was built to ignore are ignored here too.
+        ignored = self.config.get("build", {}).get("correctness_only", ())
+        self.table: OutcomeTable = read_table(data).without_lengths(ignored)
+        self.encoder = Encoder(self.path, self.config["encoder"])
+        self._work = work if minilm.is_installed() else None
+        self._progress = progress
+        column_of = {row.model: index for index, row in enumerate(self.table.models)}
+        self.names = [name for name in self.router.models if name in column_of]
+        self.columns = np.array([column_of[name] for name in self.names], np.intp)
+        if not self.names:
+            raise OutcomesError(f"Nothing to judge in {data}", expected="outcomes of the bundle's models", got="none")
+
+    @property
+    def sentences(self) -> bool:
+        """Whether MiniLM embeddings are to be had."""
+        return self._work is not None
+
+    def rows(self, split: str, sources: Sequence[str] | None = None) -> NDArray[np.intp]:
+        """The prompts of a split (of sources that match a wildcard) that have an outcome."""
+        rows = self.table.rows(split)
+        if sources:
+            named = [
+                any(fnmatchcase(source, pattern) for pattern in sources) for source in self.table.sources[rows].tolist()
+            ]
+            rows = rows[named]
+        return rows[np.isfinite(self.table.scores[np.ix_(rows, self.columns)]).any(axis=1)]
+
+    def known(self, rows: NDArray[np.intp], title: str) -> Known:
+        """The outcomes and the embeddings of some prompts."""
+        table, cells = self.table, np.ix_(rows, self.columns)
+        prompts = [check_prompt(table.prompts[row]) for row in rows]
+        task = self._progress.add_task(f"embed {title}", total=len(rows))
+        z: list[NDArray[np.float32]] = []
+        for start in range(0, len(rows), 512):
+            part = prompts[start : start + 512]
+            z += [encoding.z for encoding in self.encoder.encode_batch(part)]
+            self._progress.advance(task, len(part))
+        sentence = None if self._work is None else minilm.embed(prompts, self._work, self._progress)
+        counted = table.input_tokens[cells].astype(np.float64)
+        cards = [table.models[column] for column in self.columns]
+        return Known(
+            z=np.array(z, np.float32).reshape(len(rows), -1),
+            sentence=None if sentence is None else sentence.astype(np.float32),
+            sources=table.sources[rows],
+            scores=table.scores[cells].astype(np.float64),
+            output_tokens=table.output_tokens[cells].astype(np.float64),
+            input_tokens=np.where(counted > 0, counted, np.nan),
+            prices=np.array([(card.usd_per_mtok_in, card.usd_per_mtok_out) for card in cards]),
+        )
+
+    def answers(self, rows: NDArray[np.intp], title: str) -> Answers:
+        """What the bundle predicts for some prompts."""
+        self.router.warmup()
+        task = self._progress.add_task(f"predict {title}", total=len(rows))
+        parts = []
+        for start in range(0, len(rows), 256):
+            part = [self.table.prompts[row] for row in rows[start : start + 256]]
+            parts.append(self.router.estimate_batch(part, models=self.names))
+            self._progress.advance(task, len(part))
+
+        def stack(field: str) -> Matrix:
+            # estimate_batch answers in the pool's order, which is the order of `names`.
+            return np.concatenate([getattr(part, field) for part in parts]).astype(np.float64)
+
+        log_p10, log_p50, log_p90 = (np.log1p(stack(f"output_tokens_p{level}")) for level in (10, 50, 90))
+        predictions = Predictions(
+            OURS, stack("p_correct"), log_p50, stack("output_tokens"), log_p10=log_p10, log_p90=log_p90
+        )
+        return Answers(
+            predictions, stack("p_low"), stack("p_high"), stack("input_tokens"),
+            np.concatenate([part.novelty for part in parts]),
+        )  # fmt: skip
