@@ -384,8 +384,13 @@ def test_a_split_without_prompts(cli, table_folder, small_bundle):
     refused(cli("evaluate", "--data", table_folder, "--split", "none", "-b", small_bundle), "Nothing to judge")
 
 
-def test_a_table_without_joining_models(cli, table_folder, small_bundle):
-    refused(cli("evaluate", "--data", table_folder, "--joining", "-b", small_bundle), "no models to join")
+def test_a_report_as_a_page(cli, table_folder, small_bundle, tmp_path):
+    folder = tmp_path / "evaluation"
+    run = cli("evaluate", "--data", table_folder, "-b", small_bundle, "--no-joining", "--report", folder)
+    assert run.code == 0, run
+    assert json.loads((folder / "report.json").read_text())["n_prompts"] == 72
+    assert (folder / "report.html").read_text().startswith("<!")
+    assert list(folder.glob("frontier-*.png"))
 
 
 def test_a_report_that_cannot_be_written(cli, table_folder, small_bundle, tmp_path):

@@ -14,19 +14,31 @@ from rich.progress import Progress
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from scope_edge.errors import OutcomesError
-from scope_edge.evaluate import evaluate, joining, show, show_joining
-from scope_edge.evaluate.baselines import Known, knn, model_by_source_mean, model_mean
+from scope_edge.evaluate import evaluate, show
+from scope_edge.evaluate.bootstrap import resample_weights
+from scope_edge.evaluate.cells import Known, Predictions
+from scope_edge.evaluate.gathering import Gatherer
+from scope_edge.evaluate.joining import joining
+from scope_edge.evaluate.judging import compare
 from scope_edge.evaluate.metrics import (
-    _weighted_auroc,
     calibration_error,
     correctness,
     inside_source_auroc,
-    paired_differences,
     tokens,
+    weighted_auroc,
+    weighted_inside,
 )
+from scope_edge.evaluate.report import show_joining
 
 NAN = np.nan
 PREDICTORS = {"scope-edge", "model mean", "model by source mean"}
+
+
+def run(data, bundle, sources=None, split="test", pools=None, with_joining=False):
+    return evaluate(
+        data, bundle, split=split, sources=sources, pools=pools, work=None, with_joining=with_joining,
+        progress=quietly(),
+    )  # fmt: skip
 
 
 def quietly() -> Progress:
@@ -125,18 +137,39 @@ def test_inside_auroc_leaves_out_models_with_few_right_or_wrong_answers():
 )
 def test_weighted_auroc_is_sklearns_with_ties(p, weight):
     y = np.arange(30) % 2.0
+    (found,) = weighted_auroc(p, y, weight[None])
     if min(weight[y == 0].sum(), weight[y == 1].sum()) == 0:
-        assert math.isnan(_weighted_auroc(y, p)(weight))
+        assert math.isnan(found)
     else:
-        assert _weighted_auroc(y, p)(weight) == pytest.approx(roc_auc_score(y, p, sample_weight=weight))
+        assert found == pytest.approx(roc_auc_score(y, p, sample_weight=weight))
+
+
+def test_weighted_inside_auroc_repeats_prompts():
+    p, scores, sources = cells(300)
+    weights = resample_weights(300, 3, 0).astype(float)
+    found = weighted_inside(p, scores, sources, np.concatenate([np.ones((1, 300)), weights]))
+    assert found[0] == pytest.approx(inside_source_auroc(p, scores, sources))
+    for value, weight in zip(found[1:], weights, strict=True):
+        drawn = np.repeat(np.arange(300), weight.astype(int))
+        assert value == pytest.approx(inside_source_auroc(p[drawn], scores[drawn], sources[drawn]))
+
+
+def gaps(ours, theirs, scores, sources, resamples=200):
+    n = len(scores)
+    asked = Known(
+        z=np.zeros((n, 2), np.float32), sentence=None, sources=sources, scores=scores,
+        output_tokens=scores * NAN, input_tokens=scores * NAN, prices=np.ones((scores.shape[1], 2)),
+    )  # fmt: skip
+    both = [Predictions(name, p, p, p) for name, p in (("ours", ours), ("theirs", theirs))]
+    return compare(both, asked, resample_weights(n, resamples, 0).astype(float))["theirs"]
 
 
 def test_differences_are_those_of_the_metrics():
     p, scores, sources = cells()
     worse = np.clip(p + np.random.default_rng(1).normal(0, 0.3, p.shape), 0, 1)
     ours, theirs = (correctness(q, scores, sources) for q in (p, worse))
-    differences = paired_differences(p, worse, scores, resamples=200)
-    for name in ("auroc", "log_loss", "brier"):
+    differences = gaps(p, worse, scores, sources)
+    for name in ("auroc", "auroc_inside", "log_loss", "brier"):
         entry = differences[name]
         assert entry["difference"] == pytest.approx(ours[name] - theirs[name], abs=1e-9)
         assert entry["low"] < entry["difference"] < entry["high"]
@@ -145,23 +178,24 @@ def test_differences_are_those_of_the_metrics():
 
 
 def test_a_predictor_does_not_differ_from_itself():
-    p, scores, _ = cells()
-    differences = paired_differences(p, p.copy(), scores, resamples=20)
+    p, scores, sources = cells()
+    differences = gaps(p, p.copy(), scores, sources, 20)
     assert {value for entry in differences.values() for value in entry.values()} == {0.0}
 
 
 def test_the_bootstrap_draws_whole_prompts():
     # Both cells of a prompt agree, so twice the cells must not narrow the interval.
-    p, scores, _ = cells(150, 1)
-    one = paired_differences(p, np.full_like(p, 0.5), scores)["brier"]
-    two = paired_differences(np.repeat(p, 2, 1), np.full((150, 2), 0.5), np.repeat(scores, 2, 1))["brier"]
+    p, scores, sources = cells(150, 1)
+    one = gaps(p, np.full_like(p, 0.5), scores, sources)["brier"]
+    two = gaps(np.repeat(p, 2, 1), np.full((150, 2), 0.5), np.repeat(scores, 2, 1), sources)["brier"]
     assert two == pytest.approx(one)
 
 
 def test_errors_of_lengths_by_hand():
     actual = np.array([[10.0, NAN], [100.0, 1000.0]])
     p50 = np.log1p(np.array([[10.0, 5.0], [50.0, 4000.0]]))
-    figures = tokens(p50, actual, np.array([[5.0, 0], [101.0, 900.0]]), np.array([[9.2, 0], [200.0, 1000.0]]))
+    low, high = np.array([[5.0, 0], [101.0, 900.0]]), np.array([[9.2, 0], [200.0, 1000.0]])
+    figures = tokens(p50, actual, np.log1p(low), np.log1p(high))
     assert figures["median_abs_log_error"] == pytest.approx(math.log(101 / 51))
     # 10 lies in [5, 9.2] rounded outwards, 100 not in [101, 200], 1000 on the edge of [900, 1000].
     assert figures["coverage_80"] == pytest.approx(2 / 3)
@@ -169,45 +203,11 @@ def test_errors_of_lengths_by_hand():
     assert set(tokens(p50, actual)) == {"median_abs_log_error"}
 
 
-# --- baselines ---
-
-
-def known(z, scores, sources=None) -> Known:
-    scores = np.array(scores, float)
-    names = np.array(sources or ["a"] * len(scores))
-    return Known(z=np.array(z, np.float32), sources=names, scores=scores, log_tokens=scores * 10)
-
-
-TRAIN = known(
-    [[1, 0], [1, 0], [0, 1], [0, 1]], [[1, 0], [1, NAN], [0, 1], [NAN, 1]], ["left", "left", "right", "right"]
-)  # fmt: skip
-
-
-def test_the_models_mean_by_hand():
-    predictions = model_mean(TRAIN, TRAIN)
-    overall = 4 / 6  # shrunk towards as if it were two more outcomes
-    wanted = [(2 + 2 * overall) / 5, (2 + 2 * overall) / 5]
-    assert predictions.p == pytest.approx(np.tile(wanted, (4, 1)))
-    assert predictions.log_tokens == pytest.approx(10 * np.tile(wanted, (4, 1)))
-
-
-def test_the_mean_by_source_by_hand():
-    prior = (2 + 2 * 4 / 6) / 5
-    p = model_by_source_mean(TRAIN, known([[0, 0]] * 2, [[NAN] * 2] * 2, ["left", "new"])).p
-    assert p[0] == pytest.approx([(2 + 3 * prior) / 5, (0 + 3 * prior) / 4])
-    assert p[1] == pytest.approx([prior, prior])
-
-
-def test_neighbours_see_what_means_do_not():
-    rng = np.random.default_rng(0)
-    side = rng.integers(2, size=300)
-    z = np.eye(2)[side] + rng.normal(0, 0.05, (300, 2))
-    scores = np.stack([side, 1 - side], axis=1)
-    train, val, asked = (known(z[part], scores[part]) for part in (slice(200), slice(200, 250), slice(250, 300)))
-    near, mean = knn(train, val, asked), model_mean(train, asked)
-    assert near.name.startswith("kNN-")
-    assert roc_auc_score(asked.scores.ravel(), near.p.ravel()) == 1.0
-    assert roc_auc_score(asked.scores.ravel(), mean.p.ravel()) < 0.7
+def test_pinball_loss_by_hand():
+    # Each quantile is off by one: .1 and .9 times where the answer is longer, (1 - level) where it is shorter.
+    log = np.log1p(np.array([[np.expm1(2.0)]]))
+    figures = tokens(log - 1, np.expm1(log), log - 1, log + 1)
+    assert figures["pinball"] == pytest.approx((0.1 + 0.5 + 0.1) / 3)
 
 
 # --- a whole run ---
@@ -215,7 +215,7 @@ def test_neighbours_see_what_means_do_not():
 
 @pytest.fixture(scope="module")
 def report(table_folder, small_bundle) -> dict:
-    return evaluate(table_folder, small_bundle, "test", None, quietly())
+    return run(table_folder, small_bundle)
 
 
 def test_a_report_is_json(report):
@@ -232,14 +232,15 @@ def test_a_report_counts_what_was_judged(report):
 
 def test_every_predictor_is_judged_on_everything(report):
     names = set(report["overall"])
-    (neighbours,) = names - PREDICTORS
-    assert neighbours.startswith("kNN-")
+    assert names > PREDICTORS
+    assert any(name.startswith("kNN-") for name in names)
+    assert "kNN on MiniLM" in report["skipped"]
     assert set(report["tokens"]) == names
     assert set(report["differences"]) == names - {"scope-edge"}
     assert all(set(entry["predictors"]) == names for entry in report["by_source"].values())
     figures = {"auroc", "auroc_per_model", "auroc_inside", "log_loss", "brier", "ece"}
     assert all(set(entry) == figures for entry in report["overall"].values())
-    assert set(report["tokens"]["scope-edge"]) == {"median_abs_log_error", "coverage_80"}
+    assert set(report["tokens"]["scope-edge"]) == {"median_abs_log_error", "pinball", "coverage_80"}
 
 
 def test_the_mean_cannot_tell_prompts_apart_and_ours_can(report):
@@ -256,11 +257,12 @@ def test_differences_agree_with_the_figures(report):
 
 
 def test_a_report_is_the_same_again(report, table_folder, small_bundle):
-    assert evaluate(table_folder, small_bundle, "test", None, quietly()) == report
+    again = run(table_folder, small_bundle)
+    assert {**again, "machine": None} == {**report, "machine": None}
 
 
 def test_sources_limit_what_is_judged(table_folder, small_bundle):
-    report = evaluate(table_folder, small_bundle, "test", ["co*", "sums"], quietly())
+    report = run(table_folder, small_bundle, ["co*", "sums"])
     assert set(report["by_source"]) == {"code", "sums"}
     assert report["n_prompts"] == 48
 
@@ -268,7 +270,7 @@ def test_sources_limit_what_is_judged(table_folder, small_bundle):
 @pytest.mark.parametrize(("split", "sources"), [("nowhere", None), ("test", ["nobody"])])
 def test_nothing_to_judge_is_an_error(table_folder, small_bundle, split, sources):
     with pytest.raises(OutcomesError, match="Nothing to judge"):
-        evaluate(table_folder, small_bundle, split, sources, quietly())
+        run(table_folder, small_bundle, sources, split)
 
 
 def test_a_report_prints(report):
@@ -282,19 +284,22 @@ def test_a_report_prints(report):
 
 def test_joining_from_few_outcomes_is_compared_with_all(small_bundle, tmp_path):
     table = generated.write_table(tmp_path / "table", n=480)
-    report = joining(table, small_bundle, "test", (25,), 2, quietly())
+    gatherer = Gatherer(table, small_bundle, None, quietly())
+    report = joining(gatherer, "test", quietly(), counts=(8, 25), draws=2)
+    assert report["counts"] == ["8", "25", "all"]
     assert report["models"].keys() == {"newcomer"}
-    assert report["models"]["newcomer"]["n_train"] == 336
-    assert set(report["mean_auroc"]) == {"all", "25"}
-    assert report["mean_auroc"]["all"] == report["models"]["newcomer"]["auroc_all"]
-    assert report["loss"]["25"] == pytest.approx(report["mean_auroc"]["all"] - report["mean_auroc"]["25"])
+    entry = report["models"]["newcomer"]
+    assert entry["n_train"] == 336
+    assert report["chosen"]["auroc"][-1] == report["random"]["auroc"][-1] == entry["auroc_all"]
+    assert set(report["coverage"]) == {"8", "25"}
+    assert all(0 <= share <= 1 for share in report["coverage"].values())
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     console = Console(width=120)
     with console.capture() as captured:
         show_joining(report, console)
-    assert "1 joined models, 2 draws, split=test" in captured.get()
+    assert "25" in captured.get()
 
 
-def test_nothing_to_join_is_an_error(table_folder, small_bundle):
-    with pytest.raises(OutcomesError, match="no models to join"):
-        joining(table_folder, small_bundle, "test", (25,), 1, quietly())
+def test_without_models_to_join_there_is_nothing_to_report(table_folder, small_bundle):
+    gatherer = Gatherer(table_folder, small_bundle, None, quietly())
+    assert joining(gatherer, "test", quietly(), counts=(100_000,)) is None

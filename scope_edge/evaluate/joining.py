@@ -137,7 +137,7 @@ def joining(
             inside.append(((reference >= low[known, i]) & (reference <= high[known, i])).mean())
             means += _means_inside(p[:, i], low[:, i], high[:, i], actual[:, column], table.sources[asked])
         if label != "all":
-            result["coverage"][label] = float(np.mean(inside))
+            result["coverage"][label] = float(np.mean(inside)) if inside else None
         result["mean_coverage"][label] = float(np.mean(means)) if means else None
     result["models"] = {
         table.models[column].model: {
@@ -190,6 +190,8 @@ def _estimate(
 
 def _pooled(p: Matrix, scores: Matrix) -> float:
     known = np.isfinite(scores)
+    if not known.any():
+        return float("nan")
     return float(weighted_auroc(p[known], scores[known], np.ones((1, int(known.sum()))))[0])
 
 

@@ -21,6 +21,7 @@ from scope_edge.bundle import FORMAT_VERSION, check_target, encoder_hash, write_
 from scope_edge.encoder import check_prompt, slice_text
 from scope_edge.errors import TrainingError
 from scope_edge.fingerprints import Population
+from scope_edge.heldout import HeldOut, project
 from scope_edge.minilm import embed
 from scope_edge.outcomes import OutcomeTable, read_table
 from scope_edge.surface import surface_features
@@ -165,8 +166,10 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
         "encoder": encoder,
     }
     population = _population(theta, psi, labels, student, ids[: len(rows)], surface[: len(rows)])
+    n_labelled = len(rows)
+    held_out = HeldOut.of(prompts, project(logits[:n_labelled], theta), project(log_tokens[:n_labelled], psi))
     write_bundle(
-        out, config=config, encoder=exported, fingerprints=population.tensors(),
+        out, config=config, encoder=exported, fingerprints={**population.tensors(), **held_out.tensors()},
         card=f"# A scope-edge encoder\n\n```json\n{json.dumps(report, indent=1)}\n```\n",
     )  # fmt: skip
     progress.advance(task)
