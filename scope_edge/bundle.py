@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scope_edge.errors import BundleError
 
 __all__ = [
+    "FORMAT",
     "FORMAT_VERSION",
     "Bundle",
     "check_target",
@@ -33,7 +34,10 @@ __all__ = [
     "write_bundle",
 ]
 
-FORMAT_VERSION = (1, 0)
+FORMAT_VERSION = (1, 1)
+FORMAT = {"format": "scope-edge", "format_version": "1.1", "oldest_reader": "1.1"}
+"""What config.json says of a bundle written now: a reader of 1.0 would leave out the trigrams."""
+
 HASH_LIMIT = 64 * 2**20
 ENCODER_FILES = ("encoder.onnx", "encoder.onnx_data", "tokenizer.json")
 _REBUILD = "Get the bundle again, or rebuild it with `scope-edge build`."

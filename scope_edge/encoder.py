@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scope_edge.errors import BundleError, PromptError
 from scope_edge.session import open_session
 from scope_edge.surface import surface_features
+from scope_edge.trigrams import trigram_histogram
 
 __all__ = ["Encoder", "Encoding", "check_prompt", "quantise", "slice_text"]
 
@@ -95,6 +96,7 @@ class Encoder:
             self._head = int(config["head_chars"])
             self._tail = int(config["tail_chars"])
             self._tokens_per_id = float(config["tokens_per_id"])
+            self._trigram_bins = int(config.get("trigram_bins", 0))  # bundles before 1.1 have none
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             self._session = open_session(folder / "encoder.onnx")
         # Both libraries raise bare Exceptions on malformed files.
@@ -128,6 +130,8 @@ class Encoder:
             "attention_mask": np.ones((1, len(ids)), np.int64),
             "surface": surface_features(part, len(text))[None],
         }
+        if self._trigram_bins:
+            feeds["trigrams"] = trigram_histogram(part, self._trigram_bins)[None]
         z, a, b, c, d = self._session.run(None, feeds)
         n_tokens = len(ids) * (len(text) / len(part)) * self._tokens_per_id
         return Encoding(z[0], a[0], b[0], c[0], d[0], n_tokens)

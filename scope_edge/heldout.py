@@ -41,6 +41,11 @@ class HeldOut:
         keys = np.frombuffer(b"".join(map(_key, prompts)), np.uint8).reshape(len(prompts), 16)
         return cls(keys, ability[0], ability[1], length[0], -length[1])
 
+    def log_tokens(self, psi: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Predicted log(1 + tokens), shape (n, n_models), for latents psi (n_models, length_rank)."""
+        predicted: NDArray[np.float32] = self.c @ psi.T + self.d[:, None]
+        return predicted
+
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Arrays to store; loadings in float16, as those of anchors."""
         loadings = {f"heldout.{name}": getattr(self, name).astype(np.float16) for name in "abcd"}

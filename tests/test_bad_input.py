@@ -173,7 +173,7 @@ def test_a_file_of_garbage_is_a_bundle_error_even_if_it_is_listed(victim, name):
         assert "\n" not in refused(victim)
 
 
-@pytest.mark.parametrize("version", [{"format_version": "2.0", "oldest_reader": "2.0"}, {"oldest_reader": "1.1"}])
+@pytest.mark.parametrize("version", [{"format_version": "2.0", "oldest_reader": "2.0"}, {"oldest_reader": "1.2"}])
 def test_a_newer_format_is_refused(victim, version):
     with changed(victim, "config.json", edited(victim, "config.json", **version), honest=True):
         message = refused(victim)

@@ -18,7 +18,7 @@ from scope_edge.build.card import model_card
 from scope_edge.build.reach import measure_reach
 from scope_edge.build.selection import select_anchors
 from scope_edge.build.tuning import Tuned, tune
-from scope_edge.bundle import check_target, default_bundle, read_bundle, write_bundle
+from scope_edge.bundle import FORMAT, check_target, default_bundle, read_bundle, write_bundle
 from scope_edge.encoder import Encoder, Encoding, check_prompt
 from scope_edge.errors import OutcomesError
 from scope_edge.fingerprints import (
@@ -265,9 +265,9 @@ def _size_class(params_b: float | None) -> int:
 
 
 def _config(source: dict[str, Any], tuned: Tuned, reach: Reach, report: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: source[name] for name in ("format", "format_version", "oldest_reader", "encoder")}
     return {
-        **kept,
+        **FORMAT,
+        "encoder": source["encoder"],
         "lookup": asdict(tuned.settings),
         "reach": asdict(reach),
         "novelty": {"quantiles": tuned.novelty_quantiles},

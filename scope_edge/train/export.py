@@ -38,24 +38,27 @@ class _Exportable(PreTrainedModel):  # type: ignore[misc]
     config_class = _StudentConfig
 
     def __init__(self, student: Student) -> None:
-        super().__init__(_StudentConfig(vocab_size=student.shape.vocab_size))
+        shape = student.shape
+        super().__init__(_StudentConfig(vocab_size=shape.vocab_size, trigram_bins=shape.trigram_bins))
         self.student = student
 
     def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, surface: torch.Tensor
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, surface: torch.Tensor, trigrams: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        return dict(zip(OUTPUTS, self.student(input_ids, attention_mask, surface), strict=True))
+        return dict(zip(OUTPUTS, self.student(input_ids, attention_mask, surface, trigrams), strict=True))
 
 
 class _Inputs(DummyInputGenerator):  # type: ignore[misc]
-    SUPPORTED_INPUT_NAMES = ("input_ids", "attention_mask", "surface")
+    SUPPORTED_INPUT_NAMES = ("input_ids", "attention_mask", "surface", "trigrams")
 
     def __init__(self, task: str, normalized_config: Any, **_: Any) -> None:  # noqa: ARG002
-        self.vocab_size = normalized_config.vocab_size
+        self.vocab_size, self.trigram_bins = normalized_config.vocab_size, normalized_config.trigram_bins
 
     def generate(self, input_name: str, **_: Any) -> Any:
         if input_name == "surface":
             return torch.rand(2, SURFACE_DIM)
+        if input_name == "trigrams":
+            return torch.rand(2, self.trigram_bins)
         high = self.vocab_size if input_name == "input_ids" else 2
         return torch.randint(high - 1, high, (2, 16))
 
@@ -67,7 +70,8 @@ class _StudentOnnxConfig(OnnxConfig):  # type: ignore[misc]
     @property
     def inputs(self) -> dict[str, dict[int, str]]:
         tokens = {0: "batch_size", 1: "sequence_length"}
-        return OrderedDict(input_ids=tokens, attention_mask=tokens, surface={0: "batch_size"})
+        rows = {0: "batch_size"}
+        return OrderedDict(input_ids=tokens, attention_mask=tokens, surface=rows, trigrams=rows)
 
     @property
     def outputs(self) -> dict[str, dict[int, str]]:
@@ -134,7 +138,11 @@ def quantise_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def parity(
-    student: Student, folder: Path, ids: Sequence[NDArray[np.int32]], surface: NDArray[np.float32]
+    student: Student,
+    folder: Path,
+    ids: Sequence[NDArray[np.int32]],
+    surface: NDArray[np.float32],
+    trigrams: NDArray[np.float32],
 ) -> Mapping[str, Mapping[str, float]]:
     """Compare torch, the float ONNX model and the quantised one on the same prompts.
 
@@ -146,8 +154,8 @@ def parity(
     report: dict[str, dict[str, float]] = {}
     with torch.inference_mode():
         wanted = [
-            [output.numpy() for output in student(*pad([row]), torch.from_numpy(surface[i : i + 1]))]
-            for i, row in enumerate(ids)
+            [output.numpy() for output in student(*pad([row]), *map(torch.from_numpy, (shape[None], letters[None])))]
+            for row, shape, letters in zip(ids, surface, trigrams, strict=True)
         ]
     for label, name in (("float", "float.onnx"), ("int8", "encoder.onnx")):
         session = open_session(folder / name)
@@ -159,6 +167,7 @@ def parity(
                 "input_ids": tokens.numpy(),
                 "attention_mask": mask.numpy(),
                 "surface": surface[index : index + 1],
+                "trigrams": trigrams[index : index + 1],
             }
             for output, got, want in zip(OUTPUTS, session.run(None, feeds), wanted[index], strict=True):
                 worst[output] = max(worst[output], float(np.abs(got - want).max()))

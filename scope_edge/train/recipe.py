@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 import polars
-import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from scope_edge.bundle import FORMAT_VERSION, check_target, encoder_hash, write_bundle
+from scope_edge.bundle import FORMAT, check_target, encoder_hash, write_bundle
 from scope_edge.encoder import check_prompt, slice_text
 from scope_edge.errors import TrainingError
 from scope_edge.fingerprints import Population
@@ -29,6 +28,7 @@ from scope_edge.train.export import export_student, parity
 from scope_edge.train.response import Labels, lexical_features, teach
 from scope_edge.train.student import Lessons, StudentShape, distil
 from scope_edge.train.tokenizer import train_tokenizer
+from scope_edge.trigrams import trigram_histogram
 
 __all__ = ["Recipe", "smoke_recipe", "train"]
 
@@ -47,6 +47,7 @@ class Recipe:
     rank: int = 16
     length_rank: int = 6
     lexical_dim: int = 256
+    trigram_bins: int = 2048
     folds: int = 4
     ensemble_seeds: int = 2
     ensemble_epochs: int = 14
@@ -62,7 +63,7 @@ class Recipe:
 def smoke_recipe() -> Recipe:
     """Sizes that train in seconds on a few hundred prompts: for trying the pipeline, not for use."""
     return Recipe(
-        vocab_size=800, rank=4, length_rank=3, lexical_dim=16, folds=2, ensemble_seeds=1,
+        vocab_size=800, rank=4, length_rank=3, lexical_dim=16, trigram_bins=256, folds=2, ensemble_seeds=1,
         ensemble_epochs=6, student_epochs=12, max_corpus=200,
     )  # fmt: skip
 
@@ -110,23 +111,29 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
     progress.advance(task)
     embeddings = embed(texts, work / "teacher", progress)
 
-    task = progress.add_task("lexical features", total=2)
+    task = progress.add_task("lexical features", total=3)
     surface = np.stack([surface_features(part, len(text)) for part, text in zip(parts, texts, strict=True)])
+    progress.advance(task)
+    trigrams = np.stack([trigram_histogram(part, recipe.trigram_bins).astype(np.float16) for part in parts])
     progress.advance(task)
     lexical = lexical_features(parts, recipe.lexical_dim, recipe.seed)
     progress.advance(task)
-    features = np.concatenate([embeddings.astype(np.float32) * 20, lexical, _standardise(surface)], axis=1)
-    logits, log_tokens = teach(
-        features, texts, labels,
-        rank=recipe.rank, length_rank=recipe.length_rank, folds=recipe.folds,
-        seeds=recipe.ensemble_seeds, epochs=recipe.ensemble_epochs, seed=recipe.seed, progress=progress,
-    )  # fmt: skip
-    del features, lexical
+    looks = _standardise(surface)
+    views = {
+        "what is said": np.concatenate([embeddings * np.float16(20), lexical.astype(np.float16), looks], axis=1),
+        "how it is written": np.concatenate([_standardise(trigrams), looks], axis=1),
+    }
+    del lexical
+    logits, log_tokens = _teach_views(views, texts, labels, recipe, progress)
+    del views
 
     encoded = tokenizer.encode_batch_fast([part.lower() for part in parts], add_special_tokens=False)
     ids = [np.array(item.ids or [1], np.int32) for item in encoded]
-    shape = StudentShape(vocab_size=tokenizer.get_vocab_size(), rank=recipe.rank, length_rank=recipe.length_rank)
-    lessons = Lessons(ids, surface, embeddings, logits, log_tokens, labels)
+    shape = StudentShape(
+        vocab_size=tokenizer.get_vocab_size(), trigram_bins=recipe.trigram_bins,
+        rank=recipe.rank, length_rank=recipe.length_rank,
+    )  # fmt: skip
+    lessons = Lessons(ids, surface, trigrams, embeddings, logits, log_tokens, labels)
     student, theta, psi = distil(shape, lessons, epochs=recipe.student_epochs, seed=recipe.seed, progress=progress)
 
     task = progress.add_task("export", total=1)
@@ -135,7 +142,9 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
     export_student(student, exported)
     tokenizer.save(str(exported / "tokenizer.json"))
     sample = np.linspace(0, len(ids) - 1, min(200, len(ids))).astype(int)
-    differences = parity(student, exported, [ids[i] for i in sample], surface[sample])
+    differences = parity(
+        student, exported, [ids[i] for i in sample], surface[sample], trigrams[sample].astype(np.float32)
+    )
     _check_parity(differences)
     report = {
         "recipe": asdict(recipe),
@@ -156,18 +165,14 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
         "head_chars": HEAD_CHARS,
         "tail_chars": TAIL_CHARS,
         "lowercase": True,
+        "trigram_bins": recipe.trigram_bins,
         "tokens_per_id": _tokens_per_id(table, rows, columns, ids, prompts, parts),
         "training": report,
     }
-    config = {
-        "format": "scope-edge",
-        "format_version": ".".join(map(str, FORMAT_VERSION)),
-        "oldest_reader": "1.0",
-        "encoder": encoder,
-    }
-    population = _population(theta, psi, labels, student, ids[: len(rows)], surface[: len(rows)])
-    n_labelled = len(rows)
-    held_out = HeldOut.of(prompts, project(logits[:n_labelled], theta), project(log_tokens[:n_labelled], psi))
+    config = {**FORMAT, "encoder": encoder}
+    ability, length = project(logits[: len(rows)], theta), project(log_tokens[: len(rows)], psi)
+    held_out = HeldOut.of(prompts, ability, length)
+    population = _population(theta, psi, labels.log_tokens - held_out.log_tokens(psi))
     write_bundle(
         out, config=config, encoder=exported, fingerprints={**population.tensors(), **held_out.tensors()},
         card=f"# A scope-edge encoder\n\n```json\n{json.dumps(report, indent=1)}\n```\n",
@@ -192,8 +197,25 @@ def _corpus(data: Path, prompts: Sequence[str], recipe: Recipe) -> list[str]:
     return fresh
 
 
-def _standardise(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    result: NDArray[np.float32] = (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)
+def _teach_views(
+    views: Mapping[str, NDArray[np.float16]], texts: Sequence[str], labels: Labels, recipe: Recipe, progress: Progress
+) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+    """The mean over the views of what their ensembles say; see `response`."""
+    said = [
+        teach(
+            features, texts, labels,
+            rank=recipe.rank, length_rank=recipe.length_rank, folds=recipe.folds, seeds=recipe.ensemble_seeds,
+            epochs=recipe.ensemble_epochs, seed=recipe.seed, title=f"teachers: {name}", progress=progress,
+        )
+        for name, features in views.items()
+    ]  # fmt: skip
+    logits, log_tokens = (sum(values) / np.float32(len(said)) for values in zip(*said, strict=True))
+    return logits.astype(np.float16), log_tokens.astype(np.float16)
+
+
+def _standardise(values: NDArray[Any]) -> NDArray[np.float16]:
+    mean, scale = values.mean(axis=0, dtype=np.float32), values.std(axis=0, dtype=np.float32) + 1e-3
+    result: NDArray[np.float16] = ((values - mean) / scale).astype(np.float16)
     return result
 
 
@@ -224,24 +246,9 @@ def _tokens_per_id(
     return float(np.nanmedian(ratios))
 
 
-def _population(
-    theta: NDArray[np.float32],
-    psi: NDArray[np.float32],
-    labels: Labels,
-    student: Any,
-    ids: Sequence[NDArray[np.int32]],
-    surface: NDArray[np.float32],
-) -> Population:
+def _population(theta: NDArray[np.float32], psi: NDArray[np.float32], length_errors: NDArray[np.float32]) -> Population:
     """The distribution of the trained models' latents, as the prior of every later model."""
-    from scope_edge.train.student import pad
-
-    predicted = np.empty_like(labels.log_tokens)
-    with torch.inference_mode():
-        for start in range(0, len(ids), 512):
-            part = slice(start, start + 512)
-            _, _, _, c, d = student(*pad(ids[part]), torch.from_numpy(surface[part]))
-            predicted[part] = (c @ torch.from_numpy(psi).T + d[:, None]).numpy()
-    errors = (labels.log_tokens - predicted)[np.isfinite(labels.log_tokens)]
+    errors = length_errors[np.isfinite(length_errors)]
     if not len(errors):
         errors = np.array([-1.0, 0.0, 1.0])
     return Population(

@@ -5,9 +5,11 @@ Each member maps features of a prompt to loadings (a, b) and (c, d), and gives e
 
     logit P(correct) = a . theta - b          log(1 + tokens) = c . psi + d
 
-The features are the teacher embedding, TF-IDF reduced by SVD, and the surface features. Members
-are trained on folds of the question stems: what the student is taught about a labelled prompt comes
-from members that never saw its stem, so it carries what generalises and not what was memorised.
+There are two ensembles on two views of a text: what it says (the teacher embedding and TF-IDF
+reduced by SVD) and how it is written (the histogram of its byte trigrams), each beside the surface
+features. Their mean is better than either. Members are trained on folds of the question stems: what
+the student is taught about a labelled prompt comes from members that never saw its stem, so it
+carries what generalises and not what was memorised.
 """
 
 from __future__ import annotations
@@ -93,7 +95,7 @@ def outcome_loss(
 
 
 def teach(
-    features: Array,
+    features: NDArray[np.float16],
     texts: Sequence[str],
     labels: Labels,
     *,
@@ -103,18 +105,19 @@ def teach(
     seeds: int,
     epochs: int,
     seed: int,
+    title: str = "teacher ensemble",
     progress: Progress | None = None,
-) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Train the ensemble and predict for every text.
 
     Parameters
     ----------
-    features : float32 array of shape (n_texts, n_features)
+    features : float16 array of shape (n_texts, n_features)
         Standardised. The first len(labels.scores) rows are the labelled prompts.
 
     Returns
     -------
-    logits, log_tokens : float16 arrays of shape (n_texts, n_models)
+    logits, log_tokens : float32 arrays of shape (n_texts, n_models)
         Out of fold for the labelled prompts, the mean of all members for the others.
     """
     n_labelled, n_models = labels.scores.shape
@@ -123,7 +126,7 @@ def teach(
     scores, lengths = labels.tensors()
     totals = np.zeros((2, len(features), n_models), np.float32)
     counts = np.zeros((len(features), 1), np.float32)
-    task = progress.add_task("teacher ensemble", total=folds * seeds * epochs) if progress else None
+    task = progress.add_task(title, total=folds * seeds * epochs) if progress else None
     for member in range(folds * seeds):
         fold = member % folds
         torch.manual_seed(seed * 1000 + member)
@@ -143,7 +146,7 @@ def teach(
         for _ in range(epochs):
             for chosen in kept[torch.randperm(len(kept))].split(batch):
                 optimizer.zero_grad()
-                logits, log_tokens = model(inputs[chosen])
+                logits, log_tokens = model(inputs[chosen].float())
                 outcome_loss(logits, log_tokens, scores[chosen], lengths[chosen]).backward()
                 optimizer.step()
                 schedule.step()
@@ -155,12 +158,12 @@ def teach(
             speaks[:n_labelled] = fold_of == fold
         for rows in torch.from_numpy(np.flatnonzero(speaks)).split(8192):
             with torch.inference_mode():
-                logits, log_tokens = model(inputs[rows])
+                logits, log_tokens = model(inputs[rows].float())
             totals[0, rows.numpy()] += logits.numpy()
             totals[1, rows.numpy()] += log_tokens.numpy()
         counts[speaks] += 1
     totals /= counts
-    return totals[0].astype(np.float16), totals[1].astype(np.float16)
+    return totals[0], totals[1]
 
 
 def _start(values: torch.Tensor, *, logit: bool) -> torch.Tensor:

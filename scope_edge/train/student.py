@@ -1,8 +1,9 @@
 """The student: a table of token vectors, pooled, and a small MLP.
 
 Small enough to answer in a fraction of a millisecond, because all of its knowledge of words sits
-in one look-up. It learns from two teachers at once: the sentence embedding of all-MiniLM-L6-v2 and
-the outcome ensemble of `response`, beside the outcomes themselves.
+in one look-up, and that of their spelling in one row of counts. It learns from two teachers at once:
+the sentence embedding of all-MiniLM-L6-v2 and the outcome ensembles of `response`, beside the
+outcomes themselves.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class StudentShape:
     """Sizes of the student; `rank` and `length_rank` include the constant first loading."""
 
     vocab_size: int
+    trigram_bins: int
     token_dim: int = 192
+    trigram_dim: int = 192
     hidden: int = 384
     embedding_dim: int = 256
     rank: int = 16
@@ -44,11 +47,11 @@ class StudentShape:
 
 
 class Student(nn.Module):
-    """Token ids and surface features to an embedding z and the loadings a, b, c, d.
+    """Token ids, surface features and trigrams to an embedding z and the loadings a, b, c, d.
 
-    Shapes: ids and mask (batch, tokens); surface (batch, SURFACE_DIM); z (batch, embedding_dim)
-    with unit norm; a (batch, rank) with a[:, 0] = 1; b (batch,); c (batch, length_rank) with
-    c[:, 0] = 1; d (batch,).
+    Shapes: ids and mask (batch, tokens); surface (batch, SURFACE_DIM); trigrams (batch,
+    trigram_bins); z (batch, embedding_dim) with unit norm; a (batch, rank) with a[:, 0] = 1;
+    b (batch,); c (batch, length_rank) with c[:, 0] = 1; d (batch,).
     """
 
     def __init__(self, shape: StudentShape) -> None:
@@ -61,8 +64,12 @@ class Student(nn.Module):
         pooled = 2 * shape.token_dim
         self.register_buffer("surface_mean", torch.zeros(SURFACE_DIM))
         self.register_buffer("surface_scale", torch.ones(SURFACE_DIM))
+        self.register_buffer("trigram_mean", torch.zeros(shape.trigram_bins))
+        self.register_buffer("trigram_scale", torch.ones(shape.trigram_bins))
+        # Half of the bins are dropped: they could name every training prompt.
+        self.trigrams = nn.Sequential(nn.Dropout(0.5), nn.Linear(shape.trigram_bins, shape.trigram_dim))
         self.trunk = nn.Sequential(
-            nn.Linear(pooled + SURFACE_DIM, shape.hidden), nn.GELU(), nn.Dropout(0.2),
+            nn.Linear(pooled + SURFACE_DIM + shape.trigram_dim, shape.hidden), nn.GELU(), nn.Dropout(0.2),
             nn.Linear(shape.hidden, shape.hidden), nn.GELU(), nn.Dropout(0.2),
         )  # fmt: skip
         self.embedding = nn.Linear(shape.hidden, shape.embedding_dim)
@@ -71,14 +78,18 @@ class Student(nn.Module):
 
     surface_mean: torch.Tensor
     surface_scale: torch.Tensor
+    trigram_mean: torch.Tensor
+    trigram_scale: torch.Tensor
 
     def forward(
-        self, ids: torch.Tensor, mask: torch.Tensor, surface: torch.Tensor
+        self, ids: torch.Tensor, mask: torch.Tensor, surface: torch.Tensor, trigrams: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """See the class."""
         real = mask.unsqueeze(-1).float()
         pooled = _pool(self.table(ids), real * self.weight(ids).exp(), real)
-        hidden = self.trunk(torch.cat([pooled, (surface - self.surface_mean) * self.surface_scale], dim=1))
+        surface = (surface - self.surface_mean) * self.surface_scale
+        spelling = self.trigrams((trigrams - self.trigram_mean) * self.trigram_scale)
+        hidden = self.trunk(torch.cat([pooled, surface, spelling], dim=1))
         z = nn.functional.normalize(self.embedding(hidden), dim=1)
         a, b, c, d = self.head(hidden).split(self.split, dim=1)
         one = torch.ones_like(b)
@@ -97,6 +108,7 @@ class Lessons:
 
     ids: Sequence[NDArray[np.int32]]
     surface: NDArray[np.float32]
+    trigrams: NDArray[np.float16]
     embeddings: NDArray[np.float16]
     logits: NDArray[np.float16]
     log_tokens: NDArray[np.float16]
@@ -125,8 +137,11 @@ def distil(
         psi[:, 0] = torch.from_numpy(lessons.log_tokens.astype(np.float32).mean(0))
         student.surface_mean.copy_(torch.from_numpy(lessons.surface.mean(0)))
         student.surface_scale.copy_(torch.from_numpy(1 / (lessons.surface.std(0) + 0.03)))
+        student.trigram_mean.copy_(torch.from_numpy(lessons.trigrams.mean(0, dtype=np.float32)))
+        student.trigram_scale.copy_(torch.from_numpy(1 / (lessons.trigrams.std(0, dtype=np.float32) + 1e-3)))
     tables = [student.table.weight, student.weight.weight]
-    dense = [*student.trunk.parameters(), *student.embedding.parameters(), *student.head.parameters()]
+    dense = [*student.trunk.parameters(), *student.trigrams.parameters()]
+    dense += [*student.embedding.parameters(), *student.head.parameters()]
     dense += to_teacher.parameters()
     optimizer = torch.optim.AdamW(
         [
@@ -148,7 +163,8 @@ def distil(
             heard[:, 0] = 1
             labelled = torch.from_numpy(rows[rows < n_labelled])
             n_first = len(labelled)
-            z, a, b, c, d = student(ids, mask * heard, torch.from_numpy(lessons.surface[rows]))
+            trigrams = torch.from_numpy(lessons.trigrams[rows].astype(np.float32))
+            z, a, b, c, d = student(ids, mask * heard, torch.from_numpy(lessons.surface[rows]), trigrams)
             logits, log_tokens = a @ theta.T - b[:, None], c @ psi.T + d[:, None]
             taught = torch.from_numpy(lessons.logits[rows].astype(np.float32)).sigmoid()
             sizes = torch.from_numpy(lessons.log_tokens[rows].astype(np.float32))
