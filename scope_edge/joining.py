@@ -52,17 +52,19 @@ def learn(rows: Sequence[OutcomeRow], encoder: Encoder, anchors: AnchorSet) -> L
     cells: dict[int, list[int]] = defaultdict(list)
     ratios, sources = [], []
     for number, (row, encoding) in enumerate(zip(rows, _encode(rows, encoder), strict=True)):
-        if encoding is not None:
-            loadings.append((encoding.a, encoding.b, encoding.c, encoding.d))
+        if encoding is None:
+            nearest, same = _named(row, number, anchors), True
+        else:
+            nearest, same = _nearest(row, encoding, anchors)
             if row.input_tokens:
                 ratios.append(row.input_tokens / encoding.n_tokens)
-            nearest, same = _nearest(row, encoding, anchors)
-        else:
-            nearest, same = _named(row, number, anchors), True
+        if encoding is None or same:
+            # The stored loadings are honest: the encoder may remember an anchor from its training.
             loadings.append((anchors.a[nearest], anchors.b[nearest], anchors.c[nearest], anchors.d[nearest]))
-        sources.append(anchors.sources[nearest])
-        if same:
             cells[nearest].append(number)
+        else:
+            loadings.append((encoding.a, encoding.b, encoding.c, encoding.d))
+        sources.append(anchors.sources[nearest])
     scores = np.array([row.score for row in rows])
     lengths = np.log1p(np.array([np.nan if row.output_tokens is None else row.output_tokens for row in rows]))
     a, b, c, d = (np.array(column) for column in zip(*loadings, strict=True))
