@@ -35,11 +35,13 @@ from scope_edge.errors import BundleError
 from scope_edge.fingerprints import MISSING, Fingerprints, Reach, decode_lengths, decode_scores
 from scope_edge.jit import kernels
 
-__all__ = ["Estimates", "Estimator", "LookupSettings"]
+__all__ = ["Z80", "Estimates", "Estimator", "LookupSettings"]
+
+Z80 = 1.2815515655446004
+"""Half of the width of a central 80% interval, in standard deviations."""
 
 _FIXED = 4096  # residuals are whole multiples of 1/4096: their sums are exact in any order
 _WEIGHT = 1024
-_Z80 = 1.2815515655446004  # half of the width of a central 80% interval, in standard deviations
 _LOG_TOKENS_MAX = np.float32(12.7)  # 328k tokens, the end of the stored scale
 
 
@@ -51,6 +53,7 @@ class LookupSettings:
     shrinkage: prior precision of the offset of the logit; length_shrinkage: of log tokens, in
     neighbours. reach_shrinkage: the evidence at which a model counts as half known near a prompt.
     weights: l0 to l3, of the terms of the logit; length_weights: k1 and k2 (see the module).
+    interval_scale: what the standard deviation of a logit is multiplied with.
     """
 
     neighbours: int
@@ -60,6 +63,7 @@ class LookupSettings:
     reach_shrinkage: float
     weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     length_weights: tuple[float, ...] = (1.0, 1.0)
+    interval_scale: float = 1.0
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LookupSettings:
@@ -73,6 +77,7 @@ class LookupSettings:
                 reach_shrinkage=float(values["reach_shrinkage"]),
                 weights=tuple(float(weight) for weight in values.get("weights", cls.weights)),
                 length_weights=tuple(float(weight) for weight in values.get("length_weights", cls.length_weights)),
+                interval_scale=float(values.get("interval_scale", cls.interval_scale)),
             )
             if len(settings.weights) != len(cls.weights) or len(settings.length_weights) != len(cls.length_weights):
                 raise ValueError(f"{len(settings.weights)} and {len(settings.length_weights)} weights")
@@ -204,8 +209,8 @@ class Estimator:
         return Estimates(
             models=names,
             p_correct=_sigmoid(logit),
-            p_low=_sigmoid(logit - np.float32(_Z80) * spread),
-            p_high=_sigmoid(logit + np.float32(_Z80) * spread),
+            p_low=_sigmoid(logit - np.float32(Z80) * spread),
+            p_high=_sigmoid(logit + np.float32(Z80) * spread),
             input_tokens=tokens_in,
             output_tokens=tokens_out,
             output_tokens_p10=quantiles[0],
@@ -245,7 +250,7 @@ class Estimator:
         variance = np.maximum((self._covariance * outer).sum(axis=1), 0)
         variance += settings.weights[3] ** 2 / (information + settings.shrinkage)
         variance += self._unknown(information) * self.reach.variance
-        spread[:] = self._scale * np.sqrt(variance)
+        spread[:] = settings.interval_scale * self._scale * np.sqrt(variance)
         sizes = self._length_terms(encoding, near)
         log_tokens[:] = np.clip(_weighted((1.0, *settings.length_weights), sizes), 0, _LOG_TOKENS_MAX)
         return np.float32(near.cosines[:5].mean())

@@ -7,7 +7,6 @@ fitted in closed form or by a convex MAP problem, never by training, so a model 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,8 +19,8 @@ from scope_edge.jit import kernels
 from scope_edge.pricing import Price
 
 __all__ = [
-    "KNOWN_FROM",
     "MISSING",
+    "OWN_LENGTHS_FROM",
     "Evidence",
     "Fingerprint",
     "Fingerprints",
@@ -38,9 +37,8 @@ __all__ = [
 ]
 
 MISSING = 255
-KNOWN_FROM = 30
-"""Outcomes from which a source counts as known to a model."""
-
+OWN_LENGTHS_FROM = 30
+"""Known lengths from which a model's lengths are its own, and not those of comparable models."""
 _SCORE_STEPS = 250
 _LENGTH_STEPS = 20  # per unit of log(1 + tokens): steps of 5%, up to 320k tokens
 
@@ -165,12 +163,10 @@ class Reach:
     def of(self, outcomes: Iterable[str]) -> float:
         """The share of an extrapolation to believe of a model, from the sources of its outcomes.
 
-        The posterior weight of a skill that is seen through one noisy offset per source; a source
-        counts in full from 30 outcomes.
+        The posterior weight of a skill that is seen through one noisy offset per source. How many
+        outcomes a source gave does not matter here: few of them leave theta near the prior already.
         """
-        total = sum(
-            self.sources.get(name, self.pooled) * min(1, n / KNOWN_FROM) for name, n in Counter(outcomes).items()
-        )
+        total = sum(self.sources.get(name, self.pooled) for name in set(outcomes))
         return total / (1 + total)
 
     @classmethod

@@ -13,10 +13,20 @@ from numpy.typing import NDArray
 from scope_edge.anchors import AnchorSet
 from scope_edge.encoder import Encoder, Encoding, check_prompt
 from scope_edge.errors import OutcomesError, PromptError
-from scope_edge.fingerprints import Evidence, Population, encode_lengths, encode_scores
+from scope_edge.estimator import Estimator
+from scope_edge.fingerprints import (
+    Evidence,
+    Fingerprints,
+    ModelCard,
+    Population,
+    encode_lengths,
+    encode_scores,
+    fit_fingerprint,
+)
 from scope_edge.outcomes import OutcomeRow
+from scope_edge.pricing import Price
 
-__all__ = ["SAME_PROMPT", "Learned", "informative_anchors", "learn"]
+__all__ = ["SAME_PROMPT", "Learned", "informative_anchors", "known_by_anchors", "learn"]
 
 SAME_PROMPT = 0.999
 """Cosine from which a prompt counts as an anchor's own."""
@@ -77,15 +87,40 @@ def learn(rows: Sequence[OutcomeRow], encoder: Encoder, anchors: AnchorSet) -> L
     )
 
 
+def known_by_anchors(
+    names: Sequence[str], scores: NDArray[np.float32], log_tokens: NDArray[np.float32], estimator: Estimator
+) -> Estimator:
+    """The estimator of a pool of M models of which nothing is known but results on the anchors.
+
+    Parameters
+    ----------
+    scores, log_tokens : float32 arrays of shape (n_anchors, M), NaN where missing.
+    """
+    anchors, population = estimator.anchors, estimator.fingerprints.population
+    parts = []
+    for column in range(len(names)):
+        rows = np.flatnonzero(np.isfinite(scores[:, column]))
+        evidence = Evidence(
+            anchors.a[rows], anchors.b[rows], anchors.c[rows], anchors.d[rows],
+            scores[rows, column], log_tokens[rows, column],
+        )  # fmt: skip
+        reach = estimator.reach.of([anchors.sources[row] for row in rows])
+        parts.append(fit_fingerprint(evidence, population, reach))
+    cards = [ModelCard(name, Price(0.0, 0.0)) for name in names]
+    return estimator.with_fingerprints(
+        Fingerprints.from_parts(cards, parts, population, encode_scores(scores), encode_lengths(log_tokens))
+    )
+
+
 def informative_anchors(
     anchors: AnchorSet, population: Population, n: int, among: NDArray[np.intp] | None = None
 ) -> NDArray[np.intp]:
     """The n anchors whose results would tell most about a model, the most telling first.
 
-    Greedy D-optimal design: each step adds the anchor that shrinks the volume of theta's posterior
-    most, from the population's prior and with the average model's chance p of a right answer; a
-    result adds p (1 - p) a a^T to the precision (Chaloner and Verdinelli 1995, section 4). The first
-    n are the same for any larger n.
+    Greedy I-optimal design (Chaloner and Verdinelli 1995, section 4): each step adds the anchor that
+    lowers the variance of the model's logit most, averaged over all anchors; it starts from the
+    population's prior and takes the average model's chance p of a right answer, so that a result adds
+    p (1 - p) a a^T to the precision. The first n are the same for any larger n.
 
     Parameters
     ----------
@@ -93,21 +128,22 @@ def informative_anchors(
         Rows of the anchors to choose from; all if left out.
     """
     rows = np.arange(len(anchors)) if among is None else np.asarray(among)
-    a = anchors.a[rows].astype(np.float64)
-    p = 1 / (1 + np.exp(anchors.b[rows] - a @ population.theta_mean))
-    a *= np.sqrt(p * (1 - p))[:, None]
+    every = anchors.a.astype(np.float64)
+    p = 1 / (1 + np.exp(anchors.b - every @ population.theta_mean))
+    every *= np.sqrt(p * (1 - p))[:, None]
+    typical = every.T @ every / len(every)
+    a = every[rows]
     covariance = np.linalg.inv(population.theta_precision)
     chosen: list[int] = []
-    gain = np.einsum("ij,jk,ik->i", a, covariance, a)
     for _ in range(min(n, len(rows))):
+        # Sherman-Morrison: a result on a lowers the covariance C by C a a^T C / (1 + a^T C a).
+        moved = a @ covariance
+        drop = 1 + (moved * a).sum(axis=1)
+        gain = ((moved @ typical) * moved).sum(axis=1) / drop
+        gain[chosen] = -np.inf
         best = int(gain.argmax())
         chosen.append(best)
-        # Sherman-Morrison: the covariance after one more result, and every anchor's gain under it.
-        direction = covariance @ a[best]
-        scale = 1 + gain[best]
-        covariance -= np.outer(direction, direction) / scale
-        gain -= (a @ direction) ** 2 / scale
-        gain[chosen] = -np.inf
+        covariance -= np.outer(moved[best], moved[best]) / drop[best]
     return rows[chosen]
 
 

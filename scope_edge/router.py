@@ -27,7 +27,7 @@ from scope_edge.errors import (
 )
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
 from scope_edge.fingerprints import (
-    KNOWN_FROM,
+    OWN_LENGTHS_FROM,
     Fingerprints,
     ModelCard,
     Reach,
@@ -253,7 +253,7 @@ class Router:
                 model=name,
                 price=price,
                 token_ratio=learned.token_ratio,
-                length_source="own" if part.n_lengths >= KNOWN_FROM else "prior",
+                length_source="own" if part.n_lengths >= OWN_LENGTHS_FROM else "prior",
                 n_outcomes=len(rows),
             )
             if name in pool.names:

@@ -22,6 +22,7 @@ from scope_edge.bundle import FORMAT, check_target, default_bundle, read_bundle,
 from scope_edge.encoder import Encoder, Encoding, check_prompt
 from scope_edge.errors import OutcomesError
 from scope_edge.fingerprints import (
+    OWN_LENGTHS_FROM,
     Evidence,
     Fingerprint,
     Fingerprints,
@@ -213,7 +214,7 @@ def _cards(
         row = table.models[column]
         ratios = table.input_tokens[train, column] / tokens
         ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
-        own = int(np.isfinite(rows.log_tokens).sum()) >= MIN_OUTCOMES
+        own = int(np.isfinite(rows.log_tokens).sum()) >= OWN_LENGTHS_FROM
         cards.append(
             ModelCard(
                 model=row.model,

@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from scope_edge.fingerprints import KNOWN_FROM, Evidence, Population, Reach
+from scope_edge.fingerprints import Evidence, Population, Reach
 from scope_edge.jit import kernels
 
 __all__ = ["measure_reach"]
+
+KNOWN_FROM = 30
+"""Outcomes from which what a model shows on a source is worth a comparison."""
 
 MAX_SLOPE = 0.9
 PRIOR_PAIRS = 20

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from scope_edge.anchors import AnchorSet
+from scope_edge.build.widths import interval_scale
 from scope_edge.encoder import Encoding
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
 from scope_edge.fingerprints import Fingerprints, Population, Reach, length_spread
@@ -92,6 +93,8 @@ def tune(
         length_quantiles=quantiles,
         smear=smear,
     )
+    estimator = Estimator(anchors, final, settings, reach, [0.0, 1.0])
+    settings = replace(settings, interval_scale=interval_scale(estimator, encoded, scores, progress))
     estimates = _estimate(anchors, final, settings, reach, encoded)
     v_min, v_max = _dial(estimates)
     similarity = np.array([anchors.nearest(item.z, settings.neighbours).cosines[:5].mean() for item in encoded])

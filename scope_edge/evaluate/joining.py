@@ -12,30 +12,18 @@ from rich.progress import Progress
 
 from scope_edge.anchors import AnchorSet
 from scope_edge.encoder import check_prompt
-from scope_edge.estimator import Estimator
+from scope_edge.estimator import Z80, Estimator
 from scope_edge.evaluate.cells import Matrix
 from scope_edge.evaluate.gathering import Gatherer
 from scope_edge.evaluate.metrics import weighted_auroc
-from scope_edge.fingerprints import (
-    Evidence,
-    Fingerprint,
-    Fingerprints,
-    ModelCard,
-    Population,
-    encode_lengths,
-    encode_scores,
-    fit_fingerprint,
-)
-from scope_edge.joining import informative_anchors
-from scope_edge.pricing import Price
+from scope_edge.fingerprints import Population
+from scope_edge.joining import informative_anchors, known_by_anchors
 
 __all__ = ["COUNTS", "joining"]
 
 COUNTS = (8, 16, 32, 64, 128, 250)
 MIN_OUTCOMES = 300
 """Models with fewer outcomes in split=train are reported, but not averaged."""
-
-Z80 = 1.2815515655446004
 
 
 @dataclass(frozen=True)
@@ -84,28 +72,16 @@ def joining(
     trials = _trials(joins, usable, anchors, prints.population, counts, draws)
     asked = asked[np.isfinite(table.scores[np.ix_(asked, np.array(joins))]).any(axis=1)]
 
-    task = progress.add_task("joining: fit", total=len(trials))
-    parts: list[Fingerprint] = []
+    task = progress.add_task("joining: fit", total=1)
     scores = np.full((len(anchors), len(trials)), np.nan, np.float32)
     lengths = scores.copy()
     for index, trial in enumerate(trials):
         rows = trial.anchors
         scores[rows, index] = table.scores[at[rows], trial.column]
         lengths[rows, index] = np.log1p(table.output_tokens[at[rows], trial.column])
-        evidence = Evidence(
-            anchors.a[rows],
-            anchors.b[rows],
-            anchors.c[rows],
-            anchors.d[rows],
-            scores[rows, index],
-            lengths[rows, index],
-        )
-        reach = estimator.reach.of([anchors.sources[row] for row in rows])
-        parts.append(fit_fingerprint(evidence, prints.population, reach))
-        progress.advance(task)
-    cards = [ModelCard(f"{table.models[t.column].model} {i}", Price(0.0, 0.0)) for i, t in enumerate(trials)]
-    pool = Fingerprints.from_parts(cards, parts, prints.population, encode_scores(scores), encode_lengths(lengths))
-    p, low, high = _estimate(estimator.with_fingerprints(pool), gatherer, asked, progress)
+    joined = known_by_anchors([str(index) for index in range(len(trials))], scores, lengths, estimator)
+    progress.advance(task)
+    p, low, high = _estimate(joined, gatherer, asked, progress)
 
     actual = table.scores[asked].astype(np.float64)
     averaged = [c for c in joins if n_train[c] >= MIN_OUTCOMES]
