@@ -68,7 +68,9 @@ def smoke_recipe() -> Recipe:
     )  # fmt: skip
 
 
-def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress) -> dict[str, Any]:
+def train(
+    data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress, compare: Sequence[str] = ()
+) -> dict[str, Any]:
     """Train an encoder on a table folder (with an optional corpus.parquet) and write its bundle.
 
     Parameters
@@ -80,6 +82,9 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
         The encoder bundle: encoder.onnx, tokenizer.json, config.json and the population prior.
     work : Path
         Teacher embeddings are kept here, so a stopped run goes on where it was.
+    compare : sequence of str
+        Checked prompts that nothing is learnt from: what the teachers say of them is kept beside the
+        held-out loadings, to tell how much of the teachers the student lost.
 
     Returns
     -------
@@ -100,6 +105,8 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
         )
     prompts = [check_prompt(table.prompts[row]) for row in rows]
     texts = prompts + _corpus(data, prompts, recipe)
+    n_taught = len(texts)
+    texts += compare
     labels = Labels(
         scores=table.scores[np.ix_(rows, columns)],
         log_tokens=np.log1p(table.output_tokens[np.ix_(rows, columns)]),
@@ -107,7 +114,7 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
 
     task = progress.add_task("tokenizer", total=1)
     parts = [slice_text(text, HEAD_CHARS, TAIL_CHARS) for text in texts]
-    tokenizer = train_tokenizer(parts, recipe.vocab_size)
+    tokenizer = train_tokenizer(parts[:n_taught], recipe.vocab_size)
     progress.advance(task)
     embeddings = embed(texts, work / "teacher", progress)
 
@@ -116,12 +123,12 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
     progress.advance(task)
     trigrams = np.stack([trigram_histogram(part, recipe.trigram_bins).astype(np.float16) for part in parts])
     progress.advance(task)
-    lexical = lexical_features(parts, recipe.lexical_dim, recipe.seed)
+    lexical = lexical_features(parts, n_taught, recipe.lexical_dim, recipe.seed)
     progress.advance(task)
-    looks = _standardise(surface)
+    looks = _standardise(surface, n_taught)
     views = {
         "what is said": np.concatenate([embeddings * np.float16(20), lexical.astype(np.float16), looks], axis=1),
-        "how it is written": np.concatenate([_standardise(trigrams), looks], axis=1),
+        "how it is written": np.concatenate([_standardise(trigrams, n_taught), looks], axis=1),
     }
     del lexical
     logits, log_tokens = _teach_views(views, texts, labels, recipe, progress)
@@ -133,7 +140,10 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
         vocab_size=tokenizer.get_vocab_size(), trigram_bins=recipe.trigram_bins,
         rank=recipe.rank, length_rank=recipe.length_rank,
     )  # fmt: skip
-    lessons = Lessons(ids, surface, trigrams, embeddings, logits, log_tokens, labels)
+    taught = slice(n_taught)
+    lessons = Lessons(
+        ids[taught], surface[taught], trigrams[taught], embeddings[taught], logits[taught], log_tokens[taught], labels
+    )
     student, theta, psi = distil(shape, lessons, epochs=recipe.student_epochs, seed=recipe.seed, progress=progress)
 
     task = progress.add_task("export", total=1)
@@ -141,7 +151,7 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
     exported = work / "export"
     export_student(student, exported)
     tokenizer.save(str(exported / "tokenizer.json"))
-    sample = np.linspace(0, len(ids) - 1, min(200, len(ids))).astype(int)
+    sample = np.linspace(0, n_taught - 1, min(200, n_taught)).astype(int)
     differences = parity(
         student, exported, [ids[i] for i in sample], surface[sample], trigrams[sample].astype(np.float32)
     )
@@ -149,7 +159,7 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
     report = {
         "recipe": asdict(recipe),
         "n_labelled": len(rows),
-        "n_texts": len(texts),
+        "n_texts": n_taught,
         "n_models": len(columns),
         "parity": differences,
         "minutes": round((time.monotonic() - started) / 60, 1),
@@ -170,9 +180,9 @@ def train(data: Path, out: Path, work: Path, recipe: Recipe, progress: Progress)
         "training": report,
     }
     config = {**FORMAT, "encoder": encoder}
-    ability, length = project(logits[: len(rows)], theta), project(log_tokens[: len(rows)], psi)
-    held_out = HeldOut.of(prompts, ability, length)
-    population = _population(theta, psi, labels.log_tokens - held_out.log_tokens(psi))
+    apart = np.r_[: len(rows), n_taught : len(texts)]
+    held_out = HeldOut.of([texts[i] for i in apart], project(logits[apart], theta), project(log_tokens[apart], psi))
+    population = _population(theta, psi, labels.log_tokens - held_out.log_tokens(psi)[: len(rows)])
     write_bundle(
         out, config=config, encoder=exported, fingerprints={**population.tensors(), **held_out.tensors()},
         card=f"# A scope-edge encoder\n\n```json\n{json.dumps(report, indent=1)}\n```\n",
@@ -213,8 +223,9 @@ def _teach_views(
     return logits.astype(np.float16), log_tokens.astype(np.float16)
 
 
-def _standardise(values: NDArray[Any]) -> NDArray[np.float16]:
-    mean, scale = values.mean(axis=0, dtype=np.float32), values.std(axis=0, dtype=np.float32) + 1e-3
+def _standardise(values: NDArray[Any], n_taught: int) -> NDArray[np.float16]:
+    taught = values[:n_taught]
+    mean, scale = taught.mean(axis=0, dtype=np.float32), taught.std(axis=0, dtype=np.float32) + 1e-3
     result: NDArray[np.float16] = ((values - mean) / scale).astype(np.float16)
     return result
 

@@ -41,16 +41,20 @@ class Labels:
         return torch.from_numpy(self.scores), torch.from_numpy(self.log_tokens)
 
 
-def lexical_features(texts: Sequence[str], n_components: int, seed: int) -> Array:
-    """TF-IDF of words and word pairs reduced by truncated SVD, shape (n_texts, n_components)."""
+def lexical_features(texts: Sequence[str], n_taught: int, n_components: int, seed: int) -> Array:
+    """TF-IDF of words and word pairs reduced by truncated SVD, shape (n_texts, n_components).
+
+    Fitted on the first `n_taught` texts.
+    """
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=3, max_features=40_000, sublinear_tf=True, dtype=np.float32)
-    matrix = vectorizer.fit_transform(texts)
-    svd = TruncatedSVD(min(n_components, matrix.shape[1] - 1), random_state=seed, n_iter=3)
-    reduced = svd.fit_transform(matrix).astype(np.float32)
-    scaled: Array = reduced / np.maximum(reduced.std(axis=0), 1e-6)
+    vectorizer.fit(texts[:n_taught])
+    matrix = vectorizer.transform(texts)
+    svd = TruncatedSVD(min(n_components, matrix.shape[1] - 1), random_state=seed, n_iter=3).fit(matrix[:n_taught])
+    reduced = svd.transform(matrix).astype(np.float32)
+    scaled: Array = reduced / np.maximum(reduced[:n_taught].std(axis=0), 1e-6)
     return scaled
 
 
