@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,10 +17,10 @@ from scope_edge.estimator import Estimates, Estimator, LookupSettings
 from scope_edge.fingerprints import Fingerprints, Population, Reach, length_spread
 from scope_edge.jit import kernels
 
-__all__ = ["Tuned", "tune"]
+__all__ = ["GRID", "Tuned", "tune"]
 
 START = LookupSettings(neighbours=40, power=4.0, shrinkage=4.0, length_shrinkage=4.0, reach_shrinkage=0.5)
-GRID: dict[str, tuple[float, ...]] = {
+GRID: Mapping[str, Sequence[float]] = {
     "shrinkage": (1.0, 2.0, 4.0, 8.0),
     "neighbours": (20, 40, 80),
     "power": (2.0, 4.0, 8.0),
@@ -51,14 +51,15 @@ def tune(
     scores: NDArray[np.float32],
     output_tokens: NDArray[np.float32],
     progress: Progress,
+    grid: Mapping[str, Sequence[float]] = GRID,
 ) -> Tuned:
     """Tune on validation prompts; `scores` and `output_tokens` have shape (n_val, n_models)."""
     raw = _uncalibrated(fingerprints)
     lengths = np.log1p(output_tokens)
     known, known_length = np.isfinite(scores), np.isfinite(lengths)
     settings, shift, best = START, 0.0, np.inf
-    task = progress.add_task("tune", total=sum(map(len, GRID.values())))
-    for name, values in GRID.items():
+    task = progress.add_task("tune", total=sum(map(len, grid.values())))
+    for name, values in grid.items():
         tried = settings
         for value in values:
             estimator = Estimator(anchors, raw, _with(tried, name, value), reach, [0.0, 1.0])

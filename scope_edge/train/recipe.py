@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import time
@@ -15,6 +16,7 @@ import numpy as np
 import polars
 from numpy.typing import NDArray
 from rich.progress import Progress
+from safetensors.numpy import load_file, save_file
 
 from scope_edge.bundle import FORMAT, check_target, encoder_hash, write_bundle
 from scope_edge.encoder import check_prompt, slice_text
@@ -40,7 +42,11 @@ PARITY_LIMITS = {"float": 1e-3, "int8": 0.1}
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the result of a training, besides the data."""
+    """Everything that decides the result of a training, besides the data.
+
+    label_weight: of the raw outcomes beside what the teachers say. A student memorises labels: with
+    full weight, its training prompts look far easier than they are.
+    """
 
     seed: int = 0
     vocab_size: int = 16_384
@@ -52,6 +58,8 @@ class Recipe:
     ensemble_seeds: int = 2
     ensemble_epochs: int = 14
     student_epochs: int = 14
+    teacher_weight: float = 1.0
+    label_weight: float = 0.3
     max_corpus: int | None = None
     correctness_only: tuple[str, ...] = ()
 
@@ -81,7 +89,7 @@ def train(
     out : Path
         The encoder bundle: encoder.onnx, tokenizer.json, config.json and the population prior.
     work : Path
-        Teacher embeddings are kept here, so a stopped run goes on where it was.
+        What the teachers say is kept here, so a stopped run goes on where it was.
     compare : sequence of str
         Checked prompts that nothing is learnt from: what the teachers say of them is kept beside the
         held-out loadings, to tell how much of the teachers the student lost.
@@ -131,7 +139,7 @@ def train(
         "how it is written": np.concatenate([_standardise(trigrams, n_taught), looks], axis=1),
     }
     del lexical
-    logits, log_tokens = _teach_views(views, texts, labels, recipe, progress)
+    logits, log_tokens = _teach_views(views, texts, labels, recipe, work / "ensembles", progress)
     del views
 
     encoded = tokenizer.encode_batch_fast([part.lower() for part in parts], add_special_tokens=False)
@@ -144,7 +152,10 @@ def train(
     lessons = Lessons(
         ids[taught], surface[taught], trigrams[taught], embeddings[taught], logits[taught], log_tokens[taught], labels
     )
-    student, theta, psi = distil(shape, lessons, epochs=recipe.student_epochs, seed=recipe.seed, progress=progress)
+    student, theta, psi = distil(
+        shape, lessons, epochs=recipe.student_epochs, seed=recipe.seed,
+        teacher_weight=recipe.teacher_weight, label_weight=recipe.label_weight, progress=progress,
+    )  # fmt: skip
 
     task = progress.add_task("export", total=1)
     work.mkdir(parents=True, exist_ok=True)
@@ -208,19 +219,41 @@ def _corpus(data: Path, prompts: Sequence[str], recipe: Recipe) -> list[str]:
 
 
 def _teach_views(
-    views: Mapping[str, NDArray[np.float16]], texts: Sequence[str], labels: Labels, recipe: Recipe, progress: Progress
+    views: Mapping[str, NDArray[np.float16]],
+    texts: Sequence[str],
+    labels: Labels,
+    recipe: Recipe,
+    cache: Path,
+    progress: Progress,
 ) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
-    """The mean over the views of what their ensembles say; see `response`."""
-    said = [
-        teach(
-            features, texts, labels,
-            rank=recipe.rank, length_rank=recipe.length_rank, folds=recipe.folds, seeds=recipe.ensemble_seeds,
-            epochs=recipe.ensemble_epochs, seed=recipe.seed, title=f"teachers: {name}", progress=progress,
-        )
-        for name, features in views.items()
-    ]  # fmt: skip
-    logits, log_tokens = (sum(values) / np.float32(len(said)) for values in zip(*said, strict=True))
+    """The mean over the views of what their ensembles say (see `response`), kept on disk per view."""
+    said: list[dict[str, NDArray[np.float32]]] = []
+    for name, features in views.items():
+        path = cache / f"{_name_of(name, texts, labels, recipe)}.safetensors"
+        if not path.exists():
+            logits, log_tokens = teach(
+                features, texts, labels,
+                rank=recipe.rank, length_rank=recipe.length_rank, folds=recipe.folds, seeds=recipe.ensemble_seeds,
+                epochs=recipe.ensemble_epochs, seed=recipe.seed, title=f"teachers: {name}", progress=progress,
+            )  # fmt: skip
+            cache.mkdir(parents=True, exist_ok=True)
+            save_file({"logits": logits, "log_tokens": log_tokens}, path.with_suffix(".partial"))
+            path.with_suffix(".partial").replace(path)
+        said.append(load_file(path))
+    logits, log_tokens = (np.mean([part[name] for part in said], axis=0) for name in ("logits", "log_tokens"))
     return logits.astype(np.float16), log_tokens.astype(np.float16)
+
+
+def _name_of(view: str, texts: Sequence[str], labels: Labels, recipe: Recipe) -> str:
+    """A name that changes with everything that an ensemble's answers depend on."""
+    student = ("student_epochs", "teacher_weight", "label_weight", "vocab_size", "max_corpus")
+    settings = {name: value for name, value in asdict(recipe).items() if name not in student}
+    digest = hashlib.sha256(json.dumps([view, settings, len(texts)]).encode())
+    for text in texts:
+        digest.update(hashlib.sha256(text.encode()).digest())
+    for outcomes in (labels.scores, labels.log_tokens):
+        digest.update(outcomes.tobytes())
+    return digest.hexdigest()[:24]
 
 
 def _standardise(values: NDArray[Any], n_taught: int) -> NDArray[np.float16]:

@@ -27,10 +27,6 @@ __all__ = ["Lessons", "Student", "StudentShape", "distil"]
 TOKEN_DROPOUT = 0.2
 """Share of a prompt's tokens that a training step does not see."""
 
-LABEL_WEIGHT = 0.3
-"""Weight of the raw outcomes beside the ensemble's: a table of token vectors memorises labels, and
-with full weight and no token dropout the train prompts look far easier than they are."""
-
 
 @dataclass(frozen=True)
 class StudentShape:
@@ -116,14 +112,14 @@ class Lessons:
 
 
 def distil(
-    shape: StudentShape, lessons: Lessons, *, epochs: int, seed: int, learning_rate: float = 3e-3,
-    progress: Progress | None = None,
+    shape: StudentShape, lessons: Lessons, *, epochs: int, seed: int, teacher_weight: float, label_weight: float,
+    learning_rate: float = 3e-3, progress: Progress | None = None,
 ) -> tuple[Student, NDArray[np.float32], NDArray[np.float32]]:  # fmt: skip
     """Train the student; returns it with the model latents theta and psi.
 
-    Every batch is half labelled prompts and half corpus. The loss is the sum of: 1 - cosine to the
-    teacher embedding (through a linear map), cross-entropy to the ensemble's probabilities, Huber to
-    its log tokens, and the outcome loss on the labels.
+    Every batch is half labelled prompts and half corpus. The loss is `teacher_weight` times the sum of
+    1 - cosine to the teacher embedding (through a linear map), cross-entropy to the ensembles'
+    probabilities and Huber to their log tokens, plus `label_weight` times the outcome loss.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -169,13 +165,13 @@ def distil(
             taught = torch.from_numpy(lessons.logits[rows].astype(np.float32)).sigmoid()
             sizes = torch.from_numpy(lessons.log_tokens[rows].astype(np.float32))
             target = torch.from_numpy(lessons.embeddings[rows].astype(np.float32))
-            loss = (
+            loss = teacher_weight * (
                 2.0 * (1 - nn.functional.cosine_similarity(to_teacher(z), target)).mean()
                 + 2.0 * nn.functional.binary_cross_entropy_with_logits(logits, taught)
                 + 0.5 * nn.functional.huber_loss(log_tokens, sizes)
             )
             if n_first:
-                loss = loss + LABEL_WEIGHT * outcome_loss(
+                loss = loss + label_weight * outcome_loss(
                     logits[:n_first], log_tokens[:n_first], scores[labelled], lengths[labelled]
                 )
             optimizer.zero_grad()
