@@ -243,6 +243,11 @@ def test_every_predictor_is_judged_on_everything(report):
     assert set(report["tokens"]["scope-edge"]) == {"median_abs_log_error", "pinball", "coverage_80"}
 
 
+def test_a_report_names_those_that_do_not_read_the_prompt(report):
+    assert report["blind"] == ["random", "model mean", "model by source mean"]
+    assert set(report["reliability"]) == set(report["overall"]) - set(report["blind"])
+
+
 def test_the_mean_cannot_tell_prompts_apart_and_ours_can(report):
     assert report["overall"]["model mean"]["auroc_per_model"] == 0.5
     assert report["overall"]["model by source mean"]["auroc_inside"] == 0.5

@@ -6,22 +6,21 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc
 
-from scope_edge.evaluate import routing
+from scope_edge.evaluate import routing_metrics
 from scope_edge.evaluate.bootstrap import interval, resample_weights
 from scope_edge.evaluate.routing import (
     DIAL_USD,
-    METRICS,
     Points,
     Reference,
     Truth,
     choose,
     choose_reference,
     follow,
-    measure,
     oracle_curve,
     true_costs,
     usd,
 )
+from scope_edge.evaluate.routing_metrics import METRICS, measure
 
 NAN = np.nan
 # Three models at 1, 2 and 4 thousandths of a dollar, right on 1, 3 and 3 of four prompts. Train and
@@ -69,6 +68,7 @@ def test_true_costs_fill_lengths_with_the_models_mean_and_inputs_with_the_estima
 def test_best_single_is_the_most_accurate_and_of_equals_the_cheaper():
     accuracy, cost = np.array([0.5, 0.9, 0.9, NAN, 0.9]), np.array([2.0, 3.0, 1.0, 9.0, 1.0])
     assert choose_reference(accuracy, cost) == Reference(cheapest=2, dearest=1, best=2)
+    assert choose_reference(np.array([NAN, 0.5]), np.array([1.0, NAN])) is None
 
 
 # --- decisions ---
@@ -214,7 +214,7 @@ def test_the_mean_between_is_that_of_a_fine_grid():
     rng = np.random.default_rng(0)
     x, y = np.sort(rng.random((20, 6)), axis=1), rng.random((20, 6))
     low, high = rng.random(20) / 2, 0.5 + rng.random(20)
-    means = routing._mean_between(x, y, low, high)
+    means = routing_metrics._mean_between(x, y, low, high)
     for i in range(20):
         grid = np.unique(np.concatenate([np.linspace(low[i], high[i], 9), x[i][(x[i] > low[i]) & (x[i] < high[i])]]))
         assert means[i] == pytest.approx(auc(grid, np.interp(grid, x[i], y[i])) / (high[i] - low[i]))
@@ -236,7 +236,7 @@ def test_the_hull_is_the_highest_chord():
             )
             for at in x
         ]
-        assert routing._upper_hull(x, y) == pytest.approx(np.array(chords))
+        assert routing_metrics._upper_hull(x, y) == pytest.approx(np.array(chords))
 
 
 def test_weights_are_repeated_prompts():

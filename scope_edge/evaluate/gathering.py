@@ -17,12 +17,11 @@ from scope_edge.bundle import default_bundle, read_bundle
 from scope_edge.encoder import Encoder, check_prompt
 from scope_edge.errors import OutcomesError
 from scope_edge.evaluate.cells import Known, Matrix, Predictions
+from scope_edge.evaluate.names import OURS
 from scope_edge.outcomes import OutcomeTable, read_table
 from scope_edge.router import Router
 
-__all__ = ["OURS", "Answers", "Gatherer"]
-
-OURS = "scope-edge"
+__all__ = ["Answers", "Gatherer"]
 
 
 @dataclass(frozen=True)

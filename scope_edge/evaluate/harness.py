@@ -17,7 +17,7 @@ from scope_edge.evaluate.bootstrap import resample_weights
 from scope_edge.evaluate.cells import Known, Matrix, Predictions
 from scope_edge.evaluate.gathering import Answers, Gatherer
 from scope_edge.evaluate.joining import joining
-from scope_edge.evaluate.judging import compare, contests, equally
+from scope_edge.evaluate.judging import Contest, compare, equally
 from scope_edge.evaluate.metrics import correctness, reliability, tokens
 from scope_edge.evaluate.novelty import novelty
 from scope_edge.evaluate.pools import find_pools, named_pool
@@ -53,9 +53,10 @@ def evaluate(
     Returns
     -------
     dict
-        `overall`, `by_source`, `tokens`, `input_tokens`: figures per predictor. `pools`, `equal`: each
-        pool, and all weighted equally. `differences`: ours minus each baseline, with paired 95%
-        bootstrap intervals over prompts. `reliability`, `token_quantiles`, `joining`, `novelty`.
+        `overall`, `by_source`, `tokens`, `input_tokens`: figures per predictor. `blind`: names of those
+        that do not read the prompt. `pools`, `equal`: each pool, and all weighted equally.
+        `differences`: ours minus each baseline, with paired 95% bootstrap intervals over prompts.
+        `reliability`, `token_quantiles`, `joining`, `novelty`.
     """
     started = time.monotonic()
     gatherer = Gatherer(data, bundle, work, progress)
@@ -89,7 +90,8 @@ def evaluate(
     task = progress.add_task("compare", total=2)
     differences = compare(everyone, asked, weights)
     progress.advance(task)
-    judged = contests(found, everyone, asked, answers.input_tokens, _joined(train, val), weights)
+    earlier = _joined(train, val)
+    judged = [Contest(pool, everyone, asked, answers.input_tokens, earlier, weights) for pool in found]
     progress.advance(task)
 
     report: dict[str, Any] = {
@@ -100,6 +102,7 @@ def evaluate(
         "n_models": len(gatherer.names),
         "n_outcomes": int(known.sum()),
         "skipped": skipped,
+        "blind": [item.name for item in everyone if item.blind],
         "overall": {item.name: correctness(item.p, asked.scores, asked.sources) for item in everyone},
         "differences": differences,
         "by_source": _by_source(everyone, asked),

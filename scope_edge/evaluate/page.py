@@ -11,20 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scope_edge.errors import UsageError
+from scope_edge.evaluate.columns import COLUMNS
+from scope_edge.evaluate.names import OURS, shown
 from scope_edge.evaluate.plots import frontier_models, plots, png
-from scope_edge.evaluate.report import (
-    COLUMNS,
-    OURS,
+from scope_edge.evaluate.sheets import (
     Cell,
     Sheet,
     joining_sheets,
     novelty_sheets,
     overall_sheets,
     pool_sheets,
-    shown,
     source_sheets,
-    summary,
 )
+from scope_edge.evaluate.summary import summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,13 @@
+"""Names in a report: which predictor is ours, which is the oracle, and how any name is printed."""
+
+from __future__ import annotations
+
+__all__ = ["ORACLE", "OURS", "shown"]
+
+OURS = "scope-edge"
+ORACLE = "oracle"
+
+
+def shown(name: str) -> str:
+    """A name that can be printed: it may be empty, or hold what moves a cursor."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in name) or "(none)"

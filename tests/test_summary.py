@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from reports import KNN, MEAN, POOL, interval, synthetic_report
+
+from scope_edge.evaluate.summary import summary
+
+
+def test_the_summary_says_by_how_much_and_against_whom():
+    first, second, third, fourth = summary(synthetic_report())
+    assert first == (
+        "Over all 1,200 test prompts and 4 models, scope-edge's log loss is 0.500: better than that of the best of "
+        f"3 baselines, {KNN}, by 0.0300 (95% interval 0.0200 to 0.0400)."
+    )
+    assert second == (
+        "With the pools weighted equally, scope-edge's log loss is 0.450: better than that of the best of "
+        f"3 baselines, {KNN}, by 0.0100 (95% interval -0.0010 to 0.0210), which is within the noise."
+    )
+    assert third == (
+        "Routing those pools, scope-edge's area under the frontier is 0.6900: worse than that of the best of "
+        f"3 baselines, {MEAN}, by 0.0100 (95% interval 0.0050 to 0.0200); "
+        "at 98% of Best Single's accuracy it saves 50.0% of Best Single's cost."
+    )
+    assert fourth.startswith("It does not win everywhere: ")
+    where = f"in {POOL} (160 prompts)"
+    assert f"{where} {MEAN} has the better Brier score by 0.0100 (95% interval 0.0040 to 0.0160)" in fourth
+    assert f"also a baseline is ahead, within the noise, in area under the frontier {where}." in fourth
+    assert "log loss" not in fourth
+
+
+def test_the_summary_says_where_nobody_is_ahead():
+    rows = {"scope-edge": {"log_loss": 0.5, "brier": None}, "a": {"log_loss": 0.6, "brier": 0.2}}
+    nowhere = "Nowhere, over all prompts or in any pool, is a baseline ahead of it in log loss."
+    assert summary({"overall": rows, "n_prompts": 3, "n_models": 2})[-1] == nowhere
+
+
+def test_the_summary_counts_clear_defeats_beyond_four():
+    rows = {"scope-edge": {"log_loss": 0.5}, "a": {"log_loss": 0.4}}
+    clear = {"a": {"log_loss": interval(0.1, 0.05, 0.15)}}
+    pools = {f"p{i}": {"n_prompts": 5, "predictions": rows, "differences": clear} for i in range(6)}
+    (text,) = summary({"pools": pools})
+    assert "in p3 (5 prompts) a has the better log loss" in text
+    assert "in p4" not in text
+    assert text.endswith("; so it is in 2 more cases.")
+
+
+def test_without_ours_or_baselines_nothing_is_claimed():
+    assert summary({"overall": {"a": {"log_loss": 0.5}}}) == []
+    assert summary({"overall": {"scope-edge": {"log_loss": 0.5}}}) == []
