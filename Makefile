@@ -26,6 +26,7 @@ test-nojit:  ## the same with numba's compiler off
 	NUMBA_DISABLE_JIT=1 $(PYTHON) -m pytest
 
 bench:  ## latency by stage, JSON under bench/results
+	mkdir -p bench/results
 	$(PYTHON) -m pytest bench --benchmark-json=bench/results/latest.json
 
 wheel:  ## build the wheel and check what is in it
