@@ -40,5 +40,5 @@ build:  ## build the shipped bundle from the trained encoder
 	scope-edge build --outcomes $(DATA) --encoder .train/encoder --out models/default $(CORRECTNESS_ONLY)
 
 evaluate:  ## the README's quality figures
-	scope-edge evaluate --data $(DATA) --report .train/evaluation
+	scope-edge evaluate --data $(DATA) --bundle models/default --report .train/evaluation --card
 	scope-edge evaluate --data $(DATA) --sources "zeroeval-*,mmlu-pro" --no-joining

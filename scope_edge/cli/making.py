@@ -131,6 +131,7 @@ def evaluate(
         Path | None,
         typer.Option("--report", metavar="DIR", help="Also write report.html, the plots as PNG and the JSON here."),
     ] = None,
+    card: Annotated[bool, typer.Option("--card", help="Also write the figures into the bundle's card.")] = False,
     bundle: BundlePath = None,
     as_json: Json = False,
 ) -> None:
@@ -164,6 +165,8 @@ def evaluate(
     if page is not None:
         harness.write_plots(report, page)
         harness.write_page(report, page / "report.html")
+    if card:
+        harness.write_into_card(report, Path(report["bundle"]))
     if as_json:
         print_json(report)
     else:
