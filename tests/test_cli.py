@@ -247,9 +247,11 @@ def test_building_and_judging_print_tables(cli, table_folder, tmp_path):
     assert run.code == 0, run.err
     assert "4 models over 40 anchors" in run.out
     assert "log_loss on val" in run.out
-    run = cli("evaluate", "--data", table_folder, "--bundle", tmp_path / "out")
+    run = cli("evaluate", "--data", table_folder, "--bundle", tmp_path / "out", "--card")
     assert run.code == 0, run.err
     assert "model by source mean" in run.out
+    assert "| model by source mean |" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert cli("verify", "--bundle", tmp_path / "out").code == 0
 
 
 # --- help ---
