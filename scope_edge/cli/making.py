@@ -37,7 +37,7 @@ def train(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="PATH", help="Where the encoder bundle is written.")],
     work: Annotated[
-        Path, typer.Option("--work", metavar="DIR", help="Teacher embeddings are kept here; a stopped run goes on.")
+        Path, typer.Option("--work", metavar="DIR", help="What the teachers say is kept here; a stopped run goes on.")
     ] = Path(".train"),
     seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 0,
     smoke: Annotated[bool, typer.Option("--smoke", help="A tiny student in seconds, to try the pipeline.")] = False,
