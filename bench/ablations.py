@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 from rich.progress import Progress
 
 from scope_edge import Router
@@ -37,6 +38,7 @@ CORRECTNESS_ONLY = ("routerbench-arc_challenge", "routerbench-winograde")
 STUDENTS = {
     "student (shipped form)": Recipe(correctness_only=CORRECTNESS_ONLY),
     "no distillation: outcomes alone": Recipe(correctness_only=CORRECTNESS_ONLY, teacher_weight=0.0, label_weight=1.0),
+    "decision-aware step": Recipe(correctness_only=CORRECTNESS_ONLY, decision_epochs=2),
 }
 LARGE = ("zeroeval-", "mmlu-pro")  # the sources with large pools of models
 
@@ -55,7 +57,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path(".train"))
     arguments = parser.parse_args()
-    with Progress() as bars:
+    with Progress(console=Console(stderr=True)) as bars:
         bundles = {name: made(name, recipe, arguments.data, arguments.work, bars) for name, recipe in STUDENTS.items()}
         full, *others = bundles.items()
         gatherer = Gatherer(arguments.data, full[1], None, bars)

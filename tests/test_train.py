@@ -112,6 +112,19 @@ def test_the_teacher_speaks_once(table_folder, work, tmp_path):
     assert shards(work) == before
 
 
+def test_the_decision_aware_step_changes_the_loadings_and_still_exports(table_folder, work, tmp_path):
+    from scope_edge.train import smoke_recipe, train
+
+    said = []
+    for epochs in (0, 1):
+        out = tmp_path / f"{epochs}"
+        recipe = smoke_recipe().with_options(student_epochs=1, ensemble_epochs=1, decision_epochs=epochs)
+        train(table_folder, out, work, recipe, Progress(disable=True))
+        said.append(Encoder(out, read_bundle(out).config["encoder"]).encode(PROMPTS[0]))
+    assert np.array_equal(said[0].z, said[1].z)
+    assert not np.array_equal(said[0].a, said[1].a)
+
+
 def test_only_new_texts_are_embedded(work, monkeypatch):
     from scope_edge import minilm as teacher
 
@@ -180,3 +193,14 @@ def test_the_command_line_refuses_a_table_that_is_none(tmp_path, monkeypatch, ca
     error = capsys.readouterr().err
     assert error.startswith("scope-edge: No such outcome table")
     assert error.count("\n") == 1
+
+
+def test_the_same_texts_give_the_same_vocabulary():
+    from scope_edge.train.tokenizer import train_tokenizer
+
+    texts = [f"{word}{ending} ##a" for word in ("walk", "talk", "balk", "turn", "burn") for ending in ("", "ed", "ur")]
+    learnt = {train_tokenizer(texts * 3, 60).to_str() for _ in range(10)}
+    assert len(learnt) == 1
+    tokens = train_tokenizer(texts * 3, 60).encode("walked ##a").tokens
+    assert "".join(token.removeprefix("##") for token in tokens) == "walkeda"
+    assert "##a" not in tokens

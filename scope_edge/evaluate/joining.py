@@ -21,7 +21,7 @@ from scope_edge.joining import informative_anchors, known_by_anchors
 
 __all__ = ["COUNTS", "joining"]
 
-COUNTS = (8, 16, 32, 64, 128, 250)
+COUNTS = (8, 16, 25, 32, 64, 128, 250)
 MIN_OUTCOMES = 300
 """Models with fewer outcomes in split=train are reported, but not averaged."""
 
