@@ -130,7 +130,7 @@ def _without_shrinkage(estimator: Estimator, encoded: list[Encoding], val: Known
     )  # fmt: skip
     raw = np.tile(np.array([1.0, 0.0], np.float32), (len(estimator.fingerprints.names), 1))
     prints = replace(estimator.fingerprints, calibration=raw)
-    p = Estimator(estimator.anchors, prints, settings, estimator.reach, [0.0, 1.0]).estimate(encoded).p_correct
+    p = Estimator(estimator.anchors, prints, settings, estimator.reach, [0.0, 1.0]).estimate_batch(encoded).p_correct
     there = np.isfinite(val.scores)
     logit = np.log(p[there] / (1 - p[there]))
     pooled = LogisticRegression(C=1e6).fit(logit[:, None], val.scores[there] > 0.5)
@@ -142,7 +142,7 @@ def table(variants: Sequence[Variant], split: str, known: Known, past: Known) ->
     """One row per variant; differences are the first row minus this one."""
     everyone, inputs = [], None
     for variant in variants:
-        estimates = variant.estimator.estimate(variant.encoded[split])
+        estimates = variant.estimator.estimate_batch(variant.encoded[split])
         inputs = estimates.input_tokens.astype(np.float64) if inputs is None else inputs
         everyone.append(
             Predictions(

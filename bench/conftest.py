@@ -20,15 +20,30 @@ from scope_edge.fingerprints import Fingerprints, ModelCard
 N_ANCHORS, N_MODELS = 10_000, 20
 WORDS = (20, 120, 2000)
 
-TEXT = (
-    "a about after all also an and any are as at back be because but by can come could day do even first for from get "
-    "give go good have he her him his how I if in into is it its just know like look make many me most my new no not "
-    "now of on one only or other our out over people say see she so some take than that the their them then there "
-    "these they thing think this those time to two up use very want way we well what when which who will with work "
-    "would year you your function returns list of integers theorem proof assume integral velocity protein enzyme "
-    "statute plaintiff revenue quarter interest compound probability matrix eigenvalue recursion pointer 17 42 3.5 "
-    "therefore calculate explain translate summarise following paragraph options correct answer"
-)
+TEXT = """
+A researcher wants to know whether a new fertiliser changes the height of tomato plants. She divides forty seedlings
+at random into two groups, gives one group the fertiliser every week and the other plain water, and measures all plants
+after sixty days. The treated plants have a mean height of 82.4 cm with a standard deviation of 9.1 cm; the untreated
+ones 77.9 cm with 8.6 cm. Which test should she use, which assumptions does it rest on, and is the difference
+significant at the five percent level? Explain each step, state the degrees of freedom, and say what she may not
+conclude from this experiment alone. Finally, suggest one change of the design that would raise its power without more
+plants, and justify it briefly. The following Python function should return the second largest value of a list, but
+fails for some inputs: def second(values): best = max(values); return max(v for v in values if v != best). Describe an
+input for which it raises an exception, another for which its answer may surprise a reader, and rewrite it so that it
+runs in linear time, keeps duplicates apart, and documents what happens when fewer than two values are given. Under the
+treaty, the two parties agreed to settle disputes by arbitration within ninety days. The buyer claims that the
+machinery, delivered in March, never reached the output promised in annex B; the seller replies that the annex was
+superseded by an e-mail of 17 February which both managers signed. Which document prevails, and what would each side
+have to prove before the tribunal? Let f be a continuous function on the closed interval from 0 to 1 with f(0) = f(1).
+Show that for every natural number n there is a point x such that f(x) = f(x + 1/n), and give an example which shows
+that the claim is false if 1/n is replaced by 2/5. Translate the summary into French, then write three questions that a
+careful examiner could ask about it.
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> None:
+    jit.warmup()
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +63,14 @@ def anchors(bundle: Bundle) -> AnchorSet:
     rows = np.arange(N_ANCHORS) % len(shipped)
     rng = np.random.default_rng(0)
     codes = shipped.codes[rows].astype(np.int16) + rng.integers(-2, 3, (N_ANCHORS, shipped.codes.shape[1]))
-    arrays = {name: getattr(shipped, name)[rows] for name in ("scales", "a", "b", "c", "d", "provenance")}
-    return AnchorSet(
-        codes=np.clip(codes, -127, 127).astype(np.int8),
-        ids=[f"{shipped.ids[row]}#{index}" for index, row in enumerate(rows)],
-        sources=[shipped.sources[row] for row in rows],
-        categories=[shipped.categories[row] for row in rows],
-        **arrays,
+    return AnchorSet.of(
+        np.clip(codes, -127, 127).astype(np.int8),
+        shipped.scales[rows],
+        shipped.loadings[rows],
+        shipped.rank,
+        [f"{shipped.ids[row]}#{index}" for index, row in enumerate(rows)],
+        [shipped.sources[row] for row in rows],
+        [shipped.categories[row] for row in rows],
     )
 
 
@@ -93,15 +109,13 @@ def pool_path(
 
 @pytest.fixture(scope="session")
 def router(pool_path: Path) -> Router:
-    router = Router.load(pool_path)
-    router.warmup()
-    return router
+    return Router.load(pool_path)
 
 
 @pytest.fixture(params=WORDS, ids=lambda n: f"{n}-words")
 def prompt(request: pytest.FixtureRequest) -> str:
-    rng = np.random.default_rng(request.param)
-    return " ".join(rng.choice(TEXT.split(), request.param))
+    words = TEXT.split()
+    return " ".join(words[index % len(words)] for index in range(request.param))
 
 
 @pytest.fixture(autouse=True)

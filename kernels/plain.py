@@ -2,31 +2,79 @@
 
 import numpy as np
 
-__all__ = ["fit_ability", "topk_cosine", "vote_residuals"]
+__all__ = ["fit_ability", "spell_bytes", "topk_cosine", "weigh_evidence"]
 
 _BLOCK = 4096
 
 
-def topk_cosine(query, anchors, scales, indices, keys):
+def spell_bytes(data, kinds, logs, counts, trigrams):
+    """See `spell.spell_bytes`. A cumulative sum adds one by one, in the kernel's order."""
+    counts[:] = np.bincount(kinds[data], minlength=len(counts))
+    wide = data.astype(np.uint32)
+    prime, spread = np.uint32(0x01000193), np.uint32(2654435761)
+    hashed = ((wide[:-2] * prime ^ wide[1:-1]) * prime ^ wide[2:]) * spread >> np.uint32(8)
+    hits = np.bincount((hashed % np.uint32(len(trigrams))).astype(np.intp), minlength=len(trigrams))
+    every = logs[np.minimum(hits, len(logs) - 1)]
+    trigrams[:] = every / max(np.sqrt(np.cumsum(every * every)[-1]), 0.1)
+
+
+def topk_cosine(z, anchors, scales, indices, cosines):
     """See `topk.topk_cosine`. Integer dots stay below 2**24, so float32 products are exact."""
-    wide = query.astype(np.float32)
+    scale = np.float32(max(float(np.abs(z).max()), 1e-12) / 127.0)
+    query = np.rint(z / scale)
     every = np.empty(len(anchors), np.float32)
     for start in range(0, len(anchors), _BLOCK):
-        every[start : start + _BLOCK] = anchors[start : start + _BLOCK].astype(np.float32) @ wide
+        every[start : start + _BLOCK] = anchors[start : start + _BLOCK].astype(np.float32) @ query
     every *= scales
     k = len(indices)
     least = np.partition(every, len(every) - k)[len(every) - k]
     candidates = np.flatnonzero(every >= least)
     chosen = candidates[np.argsort(-every[candidates], kind="stable")[:k]]
     indices[:] = chosen
-    keys[:] = every[chosen]
+    cosines[:] = every[chosen] * scale
 
 
-def vote_residuals(indices, weights, residuals, information, shrinkage, offsets, evidence):
-    """See `vote.vote_residuals`. Whole numbers in float64: exact in any order."""
-    wide = weights.astype(np.float64)
-    evidence[:] = wide @ information[indices].astype(np.float64)
-    offsets[:] = (wide @ residuals[indices].astype(np.float64)) / (evidence + shrinkage)
+def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool, settings, terms, out):
+    """See `weigh.weigh_evidence`. A cumulative sum adds one by one, in the kernel's order."""
+    unit, shrinkage, length_shrinkage, reach_shrinkage = settings[1:5]
+    l0, l1, l2, l3, k1, k2, reach_variance, width, highest = settings[5:]
+    rank, split = int(settings[0]), int(settings[0]) + 1
+    votes = voices[(np.clip(cosines, 0, 1) * np.float32(len(voices) - 1)).astype(np.intp)]
+    share = np.maximum(votes, 1).astype(np.float64)
+    near = (share @ loadings[rows].astype(np.float64)) / share.sum()
+    apart = own - near
+    common, common_length = (np.cumsum(part)[-1] for part in np.split(near * average, [split]))
+    harder, longer = (np.cumsum(part)[-1] for part in np.split(apart * average, [split]))
+    residual, information, length_residual, length_information = np.split(
+        votes.astype(np.float64) @ results[rows].astype(np.float64), 4
+    )
+
+    def along(loading, latents):
+        return np.cumsum(loading[:, None] * latents, axis=0)[-1]
+
+    theta, psi, triangle, calibration, quantiles = np.split(pool, [rank, len(own) - 2, len(pool) - 7, len(pool) - 4])
+    reach, scale, shift = calibration
+    evidence = information / unit
+    unknown = reach_shrinkage / (evidence + reach_shrinkage)
+    believed = 1.0 - unknown * (1.0 - reach)
+    terms[0] = common + believed * along(near[:rank], theta)
+    terms[1] = harder
+    terms[2] = believed * along(apart[:rank], theta)
+    terms[3] = residual / (information + shrinkage * unit)
+    logit = scale * (((l0 * terms[0] + l1 * terms[1]) + l2 * terms[2]) + l3 * terms[3]) + shift
+    loading = l0 * near[:rank] + l2 * apart[:rank]
+    i, j = np.tril_indices(rank)
+    spread = np.maximum(along(loading[i] * loading[j], triangle), 0.0) + l3 * l3 / (evidence + shrinkage)
+    spread = width * scale * np.sqrt(spread + unknown * reach_variance)
+    out[:3] = np.minimum(np.maximum((-logit, spread - logit, -spread - logit), -60.0), 60.0)
+    terms[4] = (common_length + along(near[split:-1], psi)) + length_residual / (
+        length_information + length_shrinkage * unit
+    )
+    terms[5] = longer
+    terms[6] = along(apart[split:-1], psi)
+    log_tokens = np.minimum(np.maximum((terms[4] + k1 * terms[5]) + k2 * terms[6], 0.0), highest)
+    out[3:] = np.minimum(np.maximum(log_tokens + quantiles, 0.0), highest)
+    return np.cumsum(cosines[:5].astype(np.float64))[-1] / len(cosines[:5])
 
 
 def fit_ability(loadings, offsets, scores, prior_mean, prior_precision, mean, precision):

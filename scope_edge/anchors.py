@@ -30,21 +30,91 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class AnchorSet:
-    """Embeddings (n, dim) int8 with scales (n,) float32, and float32 loadings of every anchor."""
+    """Embeddings (n, dim) int8 with scales (n,) float32, and loadings (n, rank + 1 + length_rank + 1) float16.
+
+    names are the ids as newline-separated UTF-8 bytes; source and category (n,) are numbers in the two
+    vocabularies. They are spelt out when somebody asks.
+    """
 
     codes: NDArray[np.int8]
     scales: NDArray[np.float32]
-    a: NDArray[np.float32]
-    b: NDArray[np.float32]
-    c: NDArray[np.float32]
-    d: NDArray[np.float32]
-    ids: list[str]
-    sources: list[str]
-    categories: list[str]
+    loadings: NDArray[np.float16]
+    rank: int
+    names: NDArray[np.uint8]
+    source: NDArray[np.uint16]
+    category: NDArray[np.uint16]
+    all_sources: list[str]
+    all_categories: list[str]
     provenance: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        # The compiled look-up knows arrays that are mapped from a file, and so read-only, as another type.
+        for array in (self.codes, self.scales):
+            array.flags.writeable = False
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The id of every anchor."""
+        return bytes(self.names).decode().split("\n")
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """The source of every anchor."""
+        return [self.all_sources[index] for index in self.source.tolist()]
+
+    @cached_property
+    def categories(self) -> list[str]:
+        """The category of every anchor."""
+        return [self.all_categories[index] for index in self.category.tolist()]
+
+    @property
+    def a(self) -> NDArray[np.float16]:
+        """Loadings (n, rank) of correctness, b (n,) beside them; see `Encoding`."""
+        return self.loadings[:, : self.rank]
+
+    @property
+    def b(self) -> NDArray[np.float16]:
+        """Difficulties (n,)."""
+        return self.loadings[:, self.rank]
+
+    @property
+    def c(self) -> NDArray[np.float16]:
+        """Loadings (n, length_rank) of length, d (n,) beside them."""
+        return self.loadings[:, self.rank + 1 : -1]
+
+    @property
+    def d(self) -> NDArray[np.float16]:
+        """Lengths that the prompts ask for (n,)."""
+        return self.loadings[:, -1]
+
+    @classmethod
+    def of(
+        cls,
+        codes: NDArray[np.int8],
+        scales: NDArray[np.float32],
+        loadings: NDArray[np.float16],
+        rank: int,
+        ids: Sequence[str],
+        sources: Sequence[str],
+        categories: Sequence[str],
+    ) -> AnchorSet:
+        """Anchors from their parts, one entry each; ids hold no line breaks."""
+        all_sources, all_categories = sorted(set(sources)), sorted(set(categories))
+        return cls(
+            codes=codes,
+            scales=scales,
+            loadings=loadings,
+            rank=rank,
+            names=np.frombuffer("\n".join(ids).encode(), np.uint8),
+            source=np.searchsorted(all_sources, list(sources)).astype(np.uint16),
+            category=np.searchsorted(all_categories, list(categories)).astype(np.uint16),
+            all_sources=all_sources,
+            all_categories=all_categories,
+            provenance=np.full(len(codes), BUILT, np.uint8),
+        )
 
     @classmethod
     def from_encodings(
@@ -52,62 +122,58 @@ class AnchorSet:
     ) -> AnchorSet:
         """Quantise encoded prompts into anchors; duplicates are the caller's affair."""
         quantised = [quantise(encoding.z) for encoding in encodings]
-        return cls(
-            codes=np.stack([codes for codes, _ in quantised]),
-            scales=np.array([scale for _, scale in quantised], np.float32),
-            a=np.stack([encoding.a for encoding in encodings]),
-            b=np.array([encoding.b for encoding in encodings], np.float32),
-            c=np.stack([encoding.c for encoding in encodings]),
-            d=np.array([encoding.d for encoding in encodings], np.float32),
-            ids=list(ids),
-            sources=list(sources),
-            categories=list(categories),
-            provenance=np.full(len(encodings), BUILT, np.uint8),
+        return cls.of(
+            np.stack([codes for codes, _ in quantised]),
+            np.array([scale for _, scale in quantised], np.float32),
+            np.stack([encoding.loadings for encoding in encodings]).astype(np.float16),
+            encodings[0].rank,
+            ids,
+            sources,
+            categories,
         )
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], labels: Mapping[str, Any]) -> AnchorSet:
         """Read back what `tensors` and `labels` gave."""
         try:
-            sources, categories = labels["sources"], labels["categories"]
-            ids = bytes(tensors["ids"]).decode().split("\n")
-            if len(ids) != len(tensors["codes"]):
-                raise IndexError(f"{len(ids)} ids for {len(tensors['codes'])} anchors")
-            return cls(
+            anchors = cls(
                 codes=tensors["codes"],
                 scales=tensors["scales"],
-                a=tensors["a"].astype(np.float32),
-                b=tensors["b"].astype(np.float32),
-                c=tensors["c"].astype(np.float32),
-                d=tensors["d"].astype(np.float32),
-                ids=ids,
-                sources=[sources[index] for index in tensors["source"]],
-                categories=[categories[index] for index in tensors["category"]],
+                loadings=tensors["loadings"],
+                rank=int(tensors["rank"].item()),
+                names=tensors["ids"],
+                source=tensors["source"],
+                category=tensors["category"],
+                all_sources=labels["sources"],
+                all_categories=labels["categories"],
                 provenance=tensors["provenance"],
             )
+            n_ids = bytes(anchors.names).decode().count("\n") + 1
+            if n_ids != len(anchors):
+                raise IndexError(f"{n_ids} ids for {len(anchors)} anchors")
+            for numbers, words in ((anchors.source, anchors.all_sources), (anchors.category, anchors.all_categories)):
+                if len(numbers) != len(anchors) or numbers.max(initial=0) >= len(words):
+                    raise IndexError("a source or category without a name")
         except (KeyError, IndexError, UnicodeDecodeError) as error:
             raise BundleError("anchors.safetensors is incomplete", got=f"{type(error).__name__}: {error}") from error
+        return anchors
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Arrays to store; loadings in float16, ids as newline-separated UTF-8 bytes."""
-        sources, categories = self._vocabularies()
+        """Arrays to store."""
         return {
             "codes": self.codes,
             "scales": self.scales,
-            "a": self.a.astype(np.float16),
-            "b": self.b.astype(np.float16),
-            "c": self.c.astype(np.float16),
-            "d": self.d.astype(np.float16),
-            "ids": np.frombuffer("\n".join(self.ids).encode(), np.uint8),
-            "source": np.array([sources.index(name) for name in self.sources], np.uint16),
-            "category": np.array([categories.index(name) for name in self.categories], np.uint16),
+            "loadings": self.loadings,
+            "rank": np.array([self.rank], np.int32),
+            "ids": self.names,
+            "source": self.source,
+            "category": self.category,
             "provenance": self.provenance,
         }
 
     def labels(self) -> dict[str, list[str]]:
         """The vocabularies behind the stored source and category numbers."""
-        sources, categories = self._vocabularies()
-        return {"sources": sources, "categories": categories}
+        return {"sources": self.all_sources, "categories": self.all_categories}
 
     def find(self, anchor_id: str) -> int | None:
         """Row of an anchor by its id, or None."""
@@ -119,10 +185,9 @@ class AnchorSet:
         z: float32 of shape (dim,). k is cut to the number of anchors.
         """
         k = min(k, len(self))
-        codes, scale = quantise(z)
-        rows, keys = np.empty(k, np.int32), np.empty(k, np.float32)
-        kernels().topk_cosine(codes.astype(np.int16), self.codes, self.scales, rows, keys)
-        return Neighbours(rows, keys * scale)
+        rows, cosines = np.empty(k, np.int32), np.empty(k, np.float32)
+        kernels().topk_cosine(z, self.codes, self.scales, rows, cosines)
+        return Neighbours(rows, cosines)
 
     def cosine(self, z: NDArray[np.float32], row: int) -> float:
         """Cosine of a unit vector to one anchor; finer than `nearest`, which rounds both sides."""
@@ -132,6 +197,3 @@ class AnchorSet:
     @cached_property
     def _row_of(self) -> dict[str, int]:
         return {anchor_id: row for row, anchor_id in enumerate(self.ids)}
-
-    def _vocabularies(self) -> tuple[list[str], list[str]]:
-        return sorted(set(self.sources)), sorted(set(self.categories))

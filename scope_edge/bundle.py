@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError
+from scope_edge.tensors import map_tensors
 
 __all__ = [
     "FORMAT",
@@ -34,9 +35,9 @@ __all__ = [
     "write_bundle",
 ]
 
-FORMAT_VERSION = (1, 1)
-FORMAT = {"format": "scope-edge", "format_version": "1.1", "oldest_reader": "1.1"}
-"""What config.json says of a bundle written now: a reader of 1.0 would leave out the trigrams."""
+FORMAT_VERSION = (2, 0)
+FORMAT = {"format": "scope-edge", "format_version": "2.0", "oldest_reader": "2.0"}
+"""What config.json says of a bundle written now."""
 
 HASH_LIMIT = 64 * 2**20
 ENCODER_FILES = ("encoder.onnx", "encoder.onnx_data", "tokenizer.json")
@@ -83,6 +84,13 @@ def read_bundle(path: str | Path) -> Bundle:
                 got=f"{field} {needed[0]}.{needed[1]}",
                 remedy="Run: pip install --upgrade scope-edge",
             )
+    if _version(config["format_version"], root)[0] < FORMAT_VERSION[0]:
+        raise BundleError(
+            f"The bundle {root} is of an older format",
+            expected=f"format_version {FORMAT_VERSION[0]}",
+            got=str(config["format_version"]),
+            remedy=_REBUILD,
+        )
     anchors, anchor_meta = _read_tensors(root / "anchors.safetensors")
     fingerprints, meta = _read_tensors(root / "fingerprints.safetensors")
     encoder = config.get("encoder")
@@ -308,18 +316,15 @@ def _metadata(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _read_tensors(file: Path) -> tuple[Tensors, dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
-
     if not file.exists():
         return {}, {}
     try:
-        with safe_open(file, framework="numpy") as opened:
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            metadata = json.loads((opened.metadata() or {}).get("scope_edge", "{}"))
-            if not isinstance(metadata, dict):
-                raise ValueError(f"metadata is {type(metadata).__name__}")
-            return tensors, metadata
-    except (OSError, SafetensorError, ValueError) as error:
+        tensors, metadata = map_tensors(file)
+        ours = json.loads(metadata.get("scope_edge", "{}"))
+        if not isinstance(ours, dict):
+            raise ValueError(f"metadata is {type(ours).__name__}")
+        return tensors, ours
+    except (OSError, ValueError) as error:
         raise BundleError(f"Cannot read {file}", got=str(error), remedy=_REBUILD) from error
 
 

@@ -12,29 +12,50 @@ from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError, PromptError
 from scope_edge.session import open_session
-from scope_edge.surface import surface_features
-from scope_edge.trigrams import trigram_histogram
+from scope_edge.surface import describe
+from scope_edge.tokens import Tokens
 
 __all__ = ["Encoder", "Encoding", "check_prompt", "quantise", "slice_text"]
 
 UNKNOWN_ID = 1
+_OUTPUTS = ["z", "loadings"]
 
 
 @dataclass(frozen=True)
 class Encoding:
     """What the encoder says of one prompt.
 
-    z (dim,) float32, unit norm; a (rank,), b (), c (length_rank,), d (): float32 loadings of the
-    response model, logit P = a . theta - b and log(1 + tokens) = c . psi + d; n_tokens: the
-    prompt's length in a typical model's tokens, extrapolated from the slice.
+    z (dim,) float32, unit norm; loadings (rank + 1 + length_rank + 1,) float32: a, b, c, d of the response
+    models, logit P = a . theta - b and log(1 + tokens) = c . psi + d; n_tokens: the prompt's length in a
+    typical model's tokens, extrapolated from the slice.
     """
 
     z: NDArray[np.float32]
-    a: NDArray[np.float32]
-    b: np.float32
-    c: NDArray[np.float32]
-    d: np.float32
+    loadings: NDArray[np.float32]
+    rank: int
     n_tokens: float
+
+    @property
+    def a(self) -> NDArray[np.float32]:
+        """Which abilities the prompt asks for; the first is 1, the general one."""
+        return self.loadings[: self.rank]
+
+    @property
+    def b(self) -> np.float32:
+        """How hard the prompt is."""
+        difficulty: np.float32 = self.loadings[self.rank]
+        return difficulty
+
+    @property
+    def c(self) -> NDArray[np.float32]:
+        """Which habits of length the prompt calls up; the first is 1."""
+        return self.loadings[self.rank + 1 : -1]
+
+    @property
+    def d(self) -> np.float32:
+        """How long an answer the prompt asks for."""
+        length: np.float32 = self.loadings[-1]
+        return length
 
 
 def check_prompt(prompt: Any) -> str:
@@ -90,48 +111,34 @@ class Encoder:
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
-        from tokenizers import Tokenizer
-
         try:
             self._head = int(config["head_chars"])
             self._tail = int(config["tail_chars"])
             self._tokens_per_id = float(config["tokens_per_id"])
-            self._trigram_bins = int(config.get("trigram_bins", 0))  # bundles before 1.1 have none
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._rank = int(config["rank"])
+            self._trigram_bins = int(config["trigram_bins"])
+            self._tokens = Tokens(folder / "tokenizer.json")
             self._session = open_session(folder / "encoder.onnx")
         # Both libraries raise bare Exceptions on malformed files.
         except Exception as error:
             raise BundleError(f"Cannot load the encoder in {folder}", got=str(error).splitlines()[0]) from error
 
-    def tokenize(self, text: str) -> NDArray[np.int32]:
+    def tokenize(self, text: str) -> NDArray[np.int64]:
         """Token ids of the slice of a checked prompt that is encoded, shape (n_tokens,)."""
-        return self._ids(self._tokenizer.encode(self._slice(text).lower(), add_special_tokens=False).ids)
+        return np.array(self._tokens.ids(self._slice(text).lower()) or [UNKNOWN_ID], np.int64)
 
     def encode(self, text: str) -> Encoding:
         """Encode one checked prompt."""
-        return self._run(text, self.tokenize(text))
+        part, ids = self._slice(text), self.tokenize(text)
+        surface, trigrams = describe(part, len(text), self._trigram_bins)
+        feeds = {"input_ids": ids, "surface": surface[None], "trigrams": trigrams[None]}
+        z, loadings = self._session.run(_OUTPUTS, feeds)
+        n_tokens = len(ids) * (len(text) / len(part)) * self._tokens_per_id
+        return Encoding(z[0], loadings[0], self._rank, n_tokens)
 
     def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
         """Encode many checked prompts; each result is the same as from `encode`."""
-        lowered = [self._slice(text).lower() for text in texts]
-        encoded = self._tokenizer.encode_batch_fast(lowered, add_special_tokens=False)
-        return [self._run(text, self._ids(item.ids)) for text, item in zip(texts, encoded, strict=True)]
+        return [self.encode(text) for text in texts]
 
     def _slice(self, text: str) -> str:
         return slice_text(text, self._head, self._tail)
-
-    def _ids(self, ids: Sequence[int]) -> NDArray[np.int32]:
-        return np.array(ids or [UNKNOWN_ID], np.int32)
-
-    def _run(self, text: str, ids: NDArray[np.int32]) -> Encoding:
-        part = self._slice(text)
-        feeds = {
-            "input_ids": ids[None].astype(np.int64),
-            "attention_mask": np.ones((1, len(ids)), np.int64),
-            "surface": surface_features(part, len(text))[None],
-        }
-        if self._trigram_bins:
-            feeds["trigrams"] = trigram_histogram(part, self._trigram_bins)[None]
-        z, a, b, c, d = self._session.run(None, feeds)
-        n_tokens = len(ids) * (len(text) / len(part)) * self._tokens_per_id
-        return Encoding(z[0], a[0], b[0], c[0], d[0], n_tokens)

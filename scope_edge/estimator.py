@@ -32,16 +32,18 @@ from numpy.typing import NDArray
 from scope_edge.anchors import AnchorSet
 from scope_edge.encoder import Encoding
 from scope_edge.errors import BundleError
-from scope_edge.fingerprints import MISSING, Fingerprints, Reach, decode_lengths, decode_scores
+from scope_edge.fingerprints import Fingerprints, Reach
 from scope_edge.jit import kernels
+from scope_edge.results import UNIT, AnchorResults
 
 __all__ = ["Z80", "Estimates", "Estimator", "LookupSettings"]
 
 Z80 = 1.2815515655446004
 """Half of the width of a central 80% interval, in standard deviations."""
 
-_FIXED = 4096  # residuals are whole multiples of 1/4096: their sums are exact in any order
-_WEIGHT = 1024
+_LOUDEST = 1024  # the vote of an anchor at cosine 1
+_ONE = np.float32(1)
+_STEPS = 4096  # of the cosine, in the table of voices
 _LOG_TOKENS_MAX = np.float32(12.7)  # 328k tokens, the end of the stored scale
 
 
@@ -142,19 +144,6 @@ class Estimates:
 _ARRAYS = tuple(field.name for field in fields(Estimates) if field.name not in ("models", "novelty"))
 
 
-@dataclass(frozen=True)
-class _Near:
-    """A prompt's neighbourhood: its nearest anchors, best first, and their mean loadings."""
-
-    rows: NDArray[np.int32]
-    cosines: NDArray[np.float32]
-    votes: NDArray[np.int32]
-    a: NDArray[np.float64]
-    b: float
-    c: NDArray[np.float64]
-    d: float
-
-
 class Estimator:
     """Fingerprints over anchors, prepared for queries. Immutable and safe to share by threads."""
 
@@ -171,55 +160,46 @@ class Estimator:
         self.settings = settings
         self.reach = reach
         self._novelty_quantiles = np.asarray(novelty_quantiles, np.float32)
-        prints = fingerprints
-        self._theta, self._psi = prints.theta_mean, prints.psi_mean
-        self._average, self._average_length = prints.population.theta_mean, prints.population.psi_mean
-        self._theta_apart, self._psi_apart = self._theta - self._average, self._psi - self._average_length
-        covariance = np.linalg.inv(prints.theta_precision.astype(np.float64))
-        self._covariance = covariance.reshape(len(covariance), -1).astype(np.float32)
-        self._scale, self._shift = prints.calibration[:, 0].copy(), prints.calibration[:, 1].copy()
-        self._ratios = np.array([card.token_ratio for card in prints.cards], np.float32)
-        prices = [(card.price.input_usd_per_mtok, card.price.output_usd_per_mtok) for card in prints.cards]
+        self._novelty_levels = np.linspace(0, 1, len(self._novelty_quantiles))
+        self._known = AnchorResults(anchors, fingerprints)
+        cosines = np.arange(_STEPS + 1) / _STEPS
+        self._voices = np.rint(cosines**settings.power * _LOUDEST).astype(np.int32)
+        self._average, self._pool = _latents(fingerprints)
+        self._kernel_settings = np.array([
+            fingerprints.theta_mean.shape[1], UNIT * _LOUDEST,
+            settings.shrinkage, settings.length_shrinkage, settings.reach_shrinkage,
+            *settings.weights, *settings.length_weights,
+            reach.variance, Z80 * settings.interval_scale, _LOG_TOKENS_MAX,
+        ], np.float64)  # fmt: skip
+        self.names = fingerprints.names
+        self._ratios = np.array([card.token_ratio for card in fingerprints.cards], np.float32)
+        prices = [(card.price.input_usd_per_mtok, card.price.output_usd_per_mtok) for card in fingerprints.cards]
         self._price_in, self._price_out = np.array(prices, np.float64).reshape(-1, 2).T / 1e6
-        self._residuals, self._information = self._score_tables()
-        self._length_residuals, self._length_information = self._length_tables()
 
     def with_fingerprints(self, fingerprints: Fingerprints) -> Estimator:
         """The same anchors and settings with another pool."""
         return Estimator(self.anchors, fingerprints, self.settings, self.reach, self._novelty_quantiles.tolist())
 
-    def estimate(self, encodings: Sequence[Encoding]) -> Estimates:
+    def estimate(self, encoding: Encoding) -> Estimates:
+        """Predict for one encoded prompt; arrays of shape (n_models,)."""
+        n_models = len(self.names)
+        found = np.empty((7, n_models), np.float32)
+        similarity = self._weigh(encoding, np.empty((7, n_models)), found)
+        return self._read(found, encoding.n_tokens * self._ratios, similarity)
+
+    def estimate_batch(self, encodings: Sequence[Encoding]) -> Estimates:
         """Predict for encoded prompts; arrays of shape (len(encodings), n_models).
 
         Each prompt is worked out by itself, so no estimate depends on the rest of its batch.
         """
-        n, names = len(encodings), self.fingerprints.names
-        logit, spread, log_tokens = (np.empty((n, len(names)), np.float32) for _ in range(3))
-        similarity = np.empty(n, np.float32)
+        n, n_models = len(encodings), len(self.names)
+        found, terms = np.empty((n, 7, n_models), np.float32), np.empty((7, n_models))
+        tokens_in = np.empty((n, n_models), np.float32)
+        similarity = np.empty(n)
         for row, encoding in enumerate(encodings):
-            similarity[row] = self._predict(encoding, logit[row], spread[row], log_tokens[row])
-        tokens_in = np.array([encoding.n_tokens for encoding in encodings], np.float32)[:, None] * self._ratios
-        quantiles = [
-            np.expm1(np.clip(log_tokens + self.fingerprints.length_quantiles[:, column], 0, _LOG_TOKENS_MAX))
-            for column in range(3)
-        ]
-        # Bounded like the quantiles: a few absurd lengths must not make the mean overtake them all.
-        tokens_out = np.clip(np.exp(log_tokens) * self.fingerprints.smear - 1, 0, np.expm1(_LOG_TOKENS_MAX))
-        cost_in = tokens_in * self._price_in
-        return Estimates(
-            models=names,
-            p_correct=_sigmoid(logit),
-            p_low=_sigmoid(logit - np.float32(Z80) * spread),
-            p_high=_sigmoid(logit + np.float32(Z80) * spread),
-            input_tokens=tokens_in,
-            output_tokens=tokens_out,
-            output_tokens_p10=quantiles[0],
-            output_tokens_p50=quantiles[1],
-            output_tokens_p90=quantiles[2],
-            cost_usd=(cost_in + tokens_out * self._price_out).astype(np.float32),
-            cost_usd_p90=(cost_in + quantiles[2] * self._price_out).astype(np.float32),
-            novelty=self._novelty(similarity),
-        )
+            similarity[row] = self._weigh(encoding, terms, found[row])
+            tokens_in[row] = encoding.n_tokens * self._ratios
+        return self._read(found, tokens_in, similarity)
 
     def terms(self, encodings: Sequence[Encoding]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What `weights` and `length_weights` weigh: (4, n_prompts, n_models) and (3, n_prompts, n_models).
@@ -227,118 +207,62 @@ class Estimator:
         The logit before calibration is the weighted sum of the first; log(1 + tokens) that of the
         second with a leading 1, plus its local offset, which the first of them holds already.
         """
-        found, lengths = [], []
-        for encoding in encodings:
-            near = self._near(encoding)
-            found.append(self._logit_terms(encoding, near)[0])
-            lengths.append(self._length_terms(encoding, near))
-        return np.stack(found, axis=1), np.stack(lengths, axis=1)
+        found = np.empty((len(encodings), 7, len(self.names)))
+        out = np.empty((7, len(self.names)), np.float32)
+        for row, encoding in enumerate(encodings):
+            self._weigh(encoding, found[row], out)
+        terms = found.transpose(1, 0, 2)
+        return terms[:4], terms[4:]
 
-    def _predict(
-        self,
-        encoding: Encoding,
-        logit: NDArray[np.float32],
-        spread: NDArray[np.float32],
-        log_tokens: NDArray[np.float32],
-    ) -> np.float32:
-        """Write one prompt's predictions; returns the mean cosine of its five nearest anchors."""
-        settings, near = self.settings, self._near(encoding)
-        terms, information = self._logit_terms(encoding, near)
-        logit[:] = self._scale * _weighted(settings.weights, terms) + self._shift
-        loading = settings.weights[0] * near.a + settings.weights[2] * (encoding.a - near.a)
-        outer = np.outer(loading, loading).ravel().astype(np.float32)
-        variance = np.maximum((self._covariance * outer).sum(axis=1), 0)
-        variance += settings.weights[3] ** 2 / (information + settings.shrinkage)
-        variance += self._unknown(information) * self.reach.variance
-        spread[:] = settings.interval_scale * self._scale * np.sqrt(variance)
-        sizes = self._length_terms(encoding, near)
-        log_tokens[:] = np.clip(_weighted((1.0, *settings.length_weights), sizes), 0, _LOG_TOKENS_MAX)
-        return np.float32(near.cosines[:5].mean())
-
-    def _near(self, encoding: Encoding) -> _Near:
-        """The nearest anchors, their votes, and the mean of their loadings weighted by the votes."""
-        anchors, near = self.anchors, self.anchors.nearest(encoding.z, self.settings.neighbours)
-        votes = np.rint(np.maximum(near.cosines, 0) ** self.settings.power * _WEIGHT).astype(np.int32)
-        share = np.maximum(votes, 1).astype(np.float64)
-        share /= share.sum()
-        a, b, c, d = (
-            (array[near.rows].T * share).sum(axis=-1) for array in (anchors.a, anchors.b, anchors.c, anchors.d)
+    def _read(self, found: NDArray[np.float32], tokens_in: NDArray[np.float32], similarity: Any) -> Estimates:
+        """From what the kernel wrote, (7, n_models) or (n_prompts, 7, n_models), which is overwritten."""
+        np.exp(found, out=found)
+        p, tokens = found[..., :3, :], found[..., 3:, :]
+        np.divide(_ONE, p + _ONE, out=p)
+        tokens -= _ONE
+        cost = tokens[..., 2:, :] * self._price_out
+        cost += (tokens_in * self._price_in)[..., None, :]
+        cost = cost.astype(np.float32)
+        return Estimates(
+            models=self.names,
+            p_correct=p[..., 0, :],
+            p_low=p[..., 1, :],
+            p_high=p[..., 2, :],
+            input_tokens=tokens_in,
+            output_tokens=tokens[..., 3, :],
+            output_tokens_p10=tokens[..., 0, :],
+            output_tokens_p50=tokens[..., 1, :],
+            output_tokens_p90=tokens[..., 2, :],
+            cost_usd=cost[..., 1, :],
+            cost_usd_p90=cost[..., 0, :],
+            novelty=1.0 - np.interp(similarity, self._novelty_quantiles, self._novelty_levels),
         )
-        return _Near(near.rows, near.cosines, votes, a, float(b), c, float(d))
 
-    def _logit_terms(self, encoding: Encoding, near: _Near) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The four terms of the logit (4, n_models), and the local information on each model (n_models,)."""
-        offset, information = self._vote(near, self._residuals, self._information, self.settings.shrinkage)
-        believed = 1.0 - self._unknown(information) * (1.0 - self.fingerprints.reach)
-        apart = encoding.a - near.a
-        common = (near.a * self._average).sum() - near.b
-        harder = (apart * self._average).sum() - (encoding.b - near.b)
-        ones = np.ones(len(offset))
-        terms = (
-            common * ones + believed * (self._theta_apart * near.a).sum(axis=1),
-            harder * ones,
-            believed * (self._theta_apart * apart).sum(axis=1),
-            offset,
-        )
-        return np.stack(terms), information
-
-    def _length_terms(self, encoding: Encoding, near: _Near) -> NDArray[np.float64]:
-        """The three terms of log(1 + tokens), shape (3, n_models); the first holds the local offset."""
-        offset, _ = self._vote(near, self._length_residuals, self._length_information, self.settings.length_shrinkage)
-        apart = encoding.c - near.c
-        common = (near.c * self._average_length).sum() + near.d
-        longer = (apart * self._average_length).sum() + (encoding.d - near.d)
-        terms = (
-            common + (self._psi_apart * near.c).sum(axis=1) + offset,
-            longer * np.ones(len(offset)),
-            (self._psi_apart * apart).sum(axis=1),
-        )
-        return np.stack(terms)
-
-    def _vote(
-        self, near: _Near, residuals: NDArray[np.int16], information: NDArray[np.int16], shrinkage: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Every model's local offset, and the information behind it."""
-        offset, evidence = np.empty(len(self._scale)), np.empty(len(self._scale))
-        unit = float(_FIXED * _WEIGHT)
-        kernels().vote_residuals(near.rows, near.votes, residuals, information, shrinkage * unit, offset, evidence)
-        return offset, evidence / unit
-
-    def _unknown(self, information: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How unknown a model is near a prompt, from 0 to 1."""
-        return self.settings.reach_shrinkage / (information + self.settings.reach_shrinkage)
-
-    def _novelty(self, similarity: NDArray[np.float32]) -> NDArray[np.float64]:
-        quantiles = self._novelty_quantiles  # of the similarity of validation prompts, ascending
-        return 1.0 - np.interp(similarity, quantiles, np.linspace(0, 1, len(quantiles)))
-
-    def _score_tables(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-        anchors, prints = self.anchors, self.fingerprints
-        p = _sigmoid(anchors.a @ self._theta.T - anchors.b[:, None])
-        known = prints.scores != MISSING
-        residuals = np.where(known, decode_scores(prints.scores) - p, 0)
-        return _fixed(residuals), _fixed(np.where(known, p * (1 - p), 0))
-
-    def _length_tables(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-        anchors, prints = self.anchors, self.fingerprints
-        expected = anchors.c @ self._psi.T + anchors.d[:, None]
-        known = prints.log_tokens != MISSING
-        residuals = np.where(known, np.clip(decode_lengths(prints.log_tokens) - expected, -6, 6), 0)
-        return _fixed(residuals), _fixed(known)
+    def _weigh(self, encoding: Encoding, terms: NDArray[np.float64], out: NDArray[np.float32]) -> float:
+        """Write one prompt's terms and what they come to; returns the mean cosine of its five nearest anchors."""
+        near = self.anchors.nearest(encoding.z, self.settings.neighbours)
+        met = self._known.meet(near.rows)
+        similarity: float = kernels().weigh_evidence(
+            met.places, near.cosines, self._voices, encoding.loadings, self._average, met.loadings, met.results,
+            self._pool, self._kernel_settings, terms, out,
+        )  # fmt: skip
+        return similarity
 
 
-def _weighted(weights: Sequence[float], terms: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Term by term: a matrix product may round differently from one shape to another.
-    total: NDArray[np.float64] = weights[0] * terms[0]
-    for weight, term in zip(weights[1:], terms[1:], strict=True):
-        total = total + weight * term
-    return total
-
-
-def _fixed(values: NDArray[Any]) -> NDArray[np.int16]:
-    fixed: NDArray[np.int16] = np.rint(values * _FIXED).astype(np.int16)
-    return fixed
-
-
-def _sigmoid(logit: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.float32(1) / (np.float32(1) + np.exp(np.clip(-logit, -60, 60)))
+def _latents(fingerprints: Fingerprints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The average model's latents, and the pool's table; see `kernels.weigh`."""
+    theta, psi = fingerprints.population.theta_mean, fingerprints.population.psi_mean
+    average = np.concatenate((theta, [-1.0], psi, [1.0]))
+    covariance = np.linalg.inv(fingerprints.theta_precision.astype(np.float64))
+    i, j = np.tril_indices(len(theta))
+    triangle = covariance[:, i, j] * np.where(i == j, 1.0, 2.0)
+    table = (
+        (fingerprints.theta_mean - theta).T,
+        (fingerprints.psi_mean - psi).T,
+        triangle.T,
+        fingerprints.reach[None],
+        fingerprints.calibration.T,
+        fingerprints.length_quantiles.T,
+        np.log(np.maximum(fingerprints.smear, np.float32(1e-6)))[None],  # turns the centre into a mean
+    )
+    return average, np.ascontiguousarray(np.concatenate(table), np.float64)

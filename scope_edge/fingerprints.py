@@ -140,7 +140,7 @@ class Population:
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]]) -> Population:
         """Read back what `tensors` gave."""
         try:
-            values: dict[str, Any] = {name: tensors[f"prior.{name}"] for name in cls._FIELDS}
+            values: dict[str, Any] = {name: tensors[f"prior.{name}"].copy() for name in cls._FIELDS}
         except KeyError as error:
             raise BundleError("fingerprints.safetensors is incomplete", got=f"no {error}") from None
         for name in ("length_noise", "smear"):

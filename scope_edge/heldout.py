@@ -68,7 +68,8 @@ class HeldOut:
         for prompt, encoding in zip(prompts, encodings, strict=True):
             row = row_of.get(_key(prompt))
             if row is not None:
-                encoding = replace(encoding, a=self.a[row], b=self.b[row], c=self.c[row], d=self.d[row])
+                loadings = np.concatenate((self.a[row], [self.b[row]], self.c[row], [self.d[row]]), dtype=np.float32)
+                encoding = replace(encoding, loadings=loadings)
             result.append(encoding)
         return result
 

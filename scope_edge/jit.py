@@ -26,13 +26,14 @@ __all__ = ["Kernels", "kernels", "start_warmup", "warmup"]
 class Kernels:
     """One implementation of every kernel."""
 
+    spell_bytes: Callable[..., None]
     topk_cosine: Callable[..., None]
-    vote_residuals: Callable[..., None]
+    weigh_evidence: Callable[..., float]
     fit_ability: Callable[..., None]
     compiled: bool
 
 
-_PLAIN = Kernels(plain.topk_cosine, plain.vote_residuals, plain.fit_ability, compiled=False)
+_PLAIN = Kernels(plain.spell_bytes, plain.topk_cosine, plain.weigh_evidence, plain.fit_ability, compiled=False)
 _current = _PLAIN
 _lock = threading.Lock()
 _starting = threading.Lock()
@@ -109,24 +110,29 @@ def _compile() -> Kernels | None:
         atexit.register(folder.cleanup)
         numba.config.CACHE_DIR = folder.name
         modules = _import_kernels()
-    topk, vote, ability = modules
-    compiled = Kernels(topk.topk_cosine, vote.vote_residuals, ability.fit_ability, compiled=True)
+    spell, topk, weigh, ability = modules
+    compiled = Kernels(spell.spell_bytes, topk.topk_cosine, weigh.weigh_evidence, ability.fit_ability, compiled=True)
     _exercise(compiled)
     return compiled
 
 
-def _import_kernels() -> tuple[Any, Any, Any]:
-    from scope_edge.kernels import ability, topk, vote
+def _import_kernels() -> tuple[Any, ...]:
+    from scope_edge.kernels import ability, spell, topk, weigh
 
-    return topk, vote, ability
+    return spell, topk, weigh, ability
 
 
 def _exercise(compiled: Kernels) -> None:
     """Call each kernel with the types of the query path, so that it is compiled for them."""
+    text = np.frombuffer(b"text", np.uint8)
+    compiled.spell_bytes(text, np.zeros(256, np.uint8), np.ones(3), np.zeros(1, np.int64), np.zeros(2, np.float32))
     indices, keys = np.zeros(1, np.int32), np.zeros(1, np.float32)
-    compiled.topk_cosine(np.ones(2, np.int16), np.ones((2, 2), np.int8), np.ones(2, np.float32), indices, keys)
-    table = np.ones((2, 3), np.int16)
-    offsets, evidence = np.zeros(3), np.zeros(3)
-    compiled.vote_residuals(indices, np.ones(1, np.int32), table, table, 1.0, offsets, evidence)
+    anchors, scales = np.ones((2, 2), np.int8), np.ones(2, np.float32)
+    anchors.flags.writeable = scales.flags.writeable = False  # as those of an `AnchorSet`
+    compiled.topk_cosine(np.ones(2, np.float32), anchors, scales, indices, keys)
+    compiled.weigh_evidence(
+        indices, keys, np.ones(2, np.int32), np.ones(4, np.float32), np.ones(4), np.ones((2, 4), np.float32),
+        np.ones((2, 4), np.int16), np.ones((10, 1)), np.ones(14), np.empty((7, 1)), np.empty((7, 1), np.float32),
+    )  # fmt: skip
     one = np.eye(1)
     compiled.fit_ability(one, np.zeros(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))

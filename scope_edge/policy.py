@@ -106,12 +106,14 @@ def choose(estimates: Estimates, value_usd: float) -> NDArray[np.intp]:
 
     Ties go to the cheaper model, then to the name.
     """
-    p = np.atleast_2d(estimates.p_correct).astype(np.float64)
-    cost = np.atleast_2d(estimates.cost_usd).astype(np.float64)
-    utility = p if math.isinf(value_usd) else value_usd * p - cost
-    rank = np.argsort(np.argsort(estimates.models))
-    order = np.lexsort((np.broadcast_to(rank, p.shape), cost, -utility), axis=1)
-    best: NDArray[np.intp] = order[:, 0]
+    p, cost = np.atleast_2d(estimates.p_correct), np.atleast_2d(estimates.cost_usd)
+    # A NumPy scalar makes float64 of the product: in float32, different utilities would tie.
+    utility = p if math.isinf(value_usd) else p * np.float64(value_usd) - cost
+    best: NDArray[np.intp] = utility.argmax(axis=1)
+    ties = utility == utility[np.arange(len(best)), best, None]
+    if np.count_nonzero(ties) > len(best):
+        for row in np.flatnonzero(ties.sum(axis=1) > 1):
+            best[row] = min(np.flatnonzero(ties[row]), key=lambda column: (cost[row, column], estimates.models[column]))
     return best
 
 

@@ -97,7 +97,7 @@ class Router:
     @property
     def models(self) -> list[str]:
         """Names of the models in the pool."""
-        return self._estimator.fingerprints.names
+        return list(self._estimator.names)
 
     @property
     def cards(self) -> list[ModelCard]:
@@ -129,8 +129,8 @@ class Router:
         PromptError, UnknownModelError
         """
         estimator = self._estimator
-        columns = _select(estimator.fingerprints.names, models)
-        estimates = estimator.estimate([self._encoder.encode(check_prompt(prompt))]).row(0)
+        columns = _select(estimator.names, models)
+        estimates = estimator.estimate(self._encoder.encode(check_prompt(prompt)))
         self._count(1)
         return estimates if columns is None else estimates.only(columns)
 
@@ -140,9 +140,9 @@ class Router:
             got = type(prompts).__name__
             raise PromptError("Not a batch of prompts", expected="a list of str", got=got, remedy="See estimate().")
         estimator = self._estimator
-        columns = _select(estimator.fingerprints.names, models)
+        columns = _select(estimator.names, models)
         checked = [check_prompt(prompt) for prompt in prompts]
-        estimates = estimator.estimate(self._encoder.encode_batch(checked))
+        estimates = estimator.estimate_batch(self._encoder.encode_batch(checked))
         self._count(len(checked))
         return estimates if columns is None else estimates.only(columns)
 

@@ -1,7 +1,8 @@
-"""Surface features of a prompt: how long it is and what kinds of characters it is made of.
+"""The surface of a prompt: how long it is, which kinds of characters it holds, how it is spelt.
 
-They tell the student what a bag of tokens does not (layout, code, formulas, answer options) and
-cost a few microseconds: one byte histogram, folded into classes.
+A bag of tokens over folded case misses layout, code, formulas and answer options, and the notation and
+habits of a data set's author. One pass over the bytes keeps them: counts of their kinds, and a hashed
+histogram of three-byte sequences.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SURFACE_DIM", "surface_features"]
+from scope_edge.jit import kernels
+
+__all__ = ["SURFACE_DIM", "describe"]
 
 _CLASSES = (
     b"abcdefghijklmnopqrstuvwxyz",
@@ -26,17 +29,19 @@ _CLASSES = (
     b"'\"`",
     b"\\$_#@",
 )
-_FOLD = np.zeros((256, len(_CLASSES) + 1), np.float64)
-for _column, _members in enumerate(_CLASSES):
-    _FOLD[list(_members), _column] = 1.0
-_FOLD[128:, len(_CLASSES)] = 1.0  # bytes of characters outside ASCII
+_BEYOND, _OPTIONS, _LENGTH = range(len(_CLASSES), len(_CLASSES) + 3)
+_KINDS = np.full(256, _OPTIONS, np.uint8)  # control characters: counted there until the options are
+for _kind, _members in enumerate(_CLASSES):
+    _KINDS[list(_members)] = _kind
+_KINDS[128:] = _BEYOND  # of characters outside ASCII
 
+_LOGS = np.log1p(np.arange(2**14))  # more trigrams than a slice has
 _OPTION = re.compile(r"^\s*\(?[A-J][.):]", re.MULTILINE)
 
-SURFACE_DIM = len(_CLASSES) + 3
+SURFACE_DIM = _LENGTH + 1
 
 
-def surface_features(text: str, n_chars: int) -> NDArray[np.float32]:
+def describe(text: str, n_chars: int, bins: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Describe the encoded slice of a prompt.
 
     Parameters
@@ -45,15 +50,18 @@ def surface_features(text: str, n_chars: int) -> NDArray[np.float32]:
         The slice that is encoded; must be encodable as UTF-8.
     n_chars : int
         Length of the whole prompt in characters, of which `text` may be a part.
+    bins : int
+        How many bins the byte trigrams are hashed into, at least 1.
 
     Returns
     -------
-    float32 array of shape (SURFACE_DIM,)
-        log(1 + count) of each class of bytes and of lines that look like answer options, and
+    features : float32 array of shape (SURFACE_DIM,)
+        log(1 + count) of each kind of bytes and of lines that look like answer options, and
         log(1 + n_chars).
+    trigrams : float32 array of shape (bins,)
+        log(1 + count) of each bin, scaled to unit norm; all zero for a text below three bytes.
     """
-    histogram = np.bincount(np.frombuffer(text.encode(), np.uint8), minlength=256)
-    # Counts are whole numbers below 2**53: the product is exact, whatever the order of the sum.
-    counts = histogram @ _FOLD
-    options = len(_OPTION.findall(text))
-    return np.log1p(np.concatenate((counts, (options, n_chars)))).astype(np.float32)
+    counts, trigrams = np.empty(SURFACE_DIM, np.int64), np.empty(bins, np.float32)
+    kernels().spell_bytes(np.frombuffer(text.encode(), np.uint8), _KINDS, _LOGS, counts, trigrams)
+    counts[_OPTIONS], counts[_LENGTH] = len(_OPTION.findall(text)), n_chars
+    return np.log1p(counts).astype(np.float32), trigrams

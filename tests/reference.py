@@ -9,28 +9,80 @@ from fractions import Fraction
 import numpy as np
 
 
-def topk_cosine(query, anchors, scales, k):
-    """Rows and keys of the k highest (query . anchor) * scale, ties by row."""
+def topk_cosine(z, anchors, scales, k):
+    """Rows and cosines of the k highest (codes of z . anchor) * scale, ties by row."""
+    step = np.float32(max(float(max(abs(value) for value in z)), 1e-12) / 127)
+    query = [int(np.rint(value / step)) for value in z]
     keys = []
     for anchor, scale in zip(anchors.tolist(), scales.tolist(), strict=True):
-        dot = sum(q * value for q, value in zip(query.tolist(), anchor, strict=True))
+        dot = sum(q * value for q, value in zip(query, anchor, strict=True))
         # A float64 holds the product of a 24-bit and a 23-bit number: one rounding, to float32.
         keys.append(np.float32(dot * scale))
     order = sorted(range(len(keys)), key=lambda row: (-keys[row], row))[:k]
-    return order, [keys[row] for row in order]
+    return order, [keys[row] * step for row in order]
 
 
-def vote_residuals(indices, weights, residuals, information, shrinkage):
-    """Offset and evidence of every model; the sums are exact, the quotient is rounded as usual."""
-    offsets, evidence = [], []
-    for model in range(residuals.shape[1]):
-        pull, weight_of_evidence = Fraction(0), Fraction(0)
-        for row, weight in zip(indices.tolist(), weights.tolist(), strict=True):
-            pull += weight * Fraction(int(residuals[row, model]))
-            weight_of_evidence += weight * Fraction(int(information[row, model]))
-        offsets.append(float(pull) / (float(weight_of_evidence) + shrinkage))
-        evidence.append(float(weight_of_evidence))
-    return offsets, evidence
+def count_bytes(data: bytes, kinds: Sequence[int], n_kinds: int, bins: int) -> tuple[list[int], list[int]]:
+    """One byte and one trigram at a time, in whole numbers."""
+    counts, trigrams = [0] * n_kinds, [0] * bins
+    for byte in data:
+        counts[kinds[byte]] += 1
+    for first, second, third in zip(data, data[1:], data[2:], strict=False):
+        mixed = (first * 0x01000193) & 0xFFFFFFFF
+        mixed = ((mixed ^ second) * 0x01000193) & 0xFFFFFFFF
+        mixed = ((mixed ^ third) * 2654435761) & 0xFFFFFFFF
+        trigrams[(mixed >> 8) % bins] += 1
+    return counts, trigrams
+
+
+def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool, settings):
+    """The formulas of `scope_edge.estimator`, one model after the other; sums of votes are exact."""
+    rank, unit, shrinkage, length_shrinkage, reach_shrinkage = int(settings[0]), *settings[1:5].tolist()
+    l0, l1, l2, l3, k1, k2, reach_variance, width, highest = settings[5:].tolist()
+    votes = [int(voices[int(min(max(cosine, 0), 1) * (len(voices) - 1))]) for cosine in cosines.tolist()]
+    share = [Fraction(max(vote, 1)) for vote in votes]
+    near = []
+    for j in range(len(own)):
+        total = sum(part * Fraction(float(loadings[row, j])) for part, row in zip(share, rows.tolist(), strict=True))
+        near.append(float(total / sum(share)))
+    apart = [float(value) - mean for value, mean in zip(own.tolist(), near, strict=True)]
+    ability, length = slice(0, rank + 1), slice(rank + 1, len(own))
+    n_models = pool.shape[1]
+    terms, out = [], []
+    for m in range(n_models):
+        column = pool[:, m].tolist()
+        theta, psi, rest = column[:rank], column[rank : len(own) - 2], column[len(own) - 2 :]
+        triangle, (reach, scale, shift, *quantiles) = rest[:-7], rest[-7:]
+        heard = [
+            float(sum(vote * int(results[row, kind * n_models + m]) for vote, row in zip(votes, rows, strict=True)))
+            for kind in range(4)
+        ]
+        evidence = heard[1] / unit
+        unknown = reach_shrinkage / (evidence + reach_shrinkage)
+        believed = 1 - unknown * (1 - reach)
+        term = [
+            _dot(near[ability], average[ability]) + believed * _dot(near[:rank], theta),
+            _dot(apart[ability], average[ability]),
+            believed * _dot(apart[:rank], theta),
+            heard[0] / (heard[1] + shrinkage * unit),
+            _dot(near[length], average[length])
+            + _dot(near[rank + 1 : -1], psi)
+            + heard[2] / (heard[3] + length_shrinkage * unit),
+            _dot(apart[length], average[length]),
+            _dot(apart[rank + 1 : -1], psi),
+        ]
+        logit = scale * _dot(term[:4], [l0, l1, l2, l3]) + shift
+        loading = [l0 * x + l2 * y for x, y in zip(near[:rank], apart[:rank], strict=True)]
+        pairs = [loading[i] * loading[j] for i in range(rank) for j in range(i + 1)]
+        variance = max(_dot(pairs, triangle), 0) + l3 * l3 / (evidence + shrinkage) + unknown * reach_variance
+        spread = width * scale * math.sqrt(variance)
+        centre = min(max(_dot(term[4:], [1, k1, k2]), 0), highest)
+        terms.append(term)
+        out.append(
+            [min(max(value, -60), 60) for value in (-logit, spread - logit, -spread - logit)]
+            + [min(max(centre + shift, 0), highest) for shift in quantiles]
+        )
+    return np.array(terms).T, np.array(out).T, sum(cosines[:5].tolist()) / len(cosines[:5])
 
 
 def fit_ability(loadings, offsets, scores, prior_mean, prior_precision):

@@ -173,7 +173,7 @@ def test_a_file_of_garbage_is_a_bundle_error_even_if_it_is_listed(victim, name):
         assert "\n" not in refused(victim)
 
 
-@pytest.mark.parametrize("version", [{"format_version": "2.0", "oldest_reader": "2.0"}, {"oldest_reader": "1.2"}])
+@pytest.mark.parametrize("version", [{"format_version": "3.0", "oldest_reader": "3.0"}, {"oldest_reader": "2.1"}])
 def test_a_newer_format_is_refused(victim, version):
     with changed(victim, "config.json", edited(victim, "config.json", **version), honest=True):
         message = refused(victim)
@@ -182,15 +182,23 @@ def test_a_newer_format_is_refused(victim, version):
 
 
 def test_a_newer_format_without_its_oldest_reader_is_refused(victim):
-    config = edited(victim, "config.json", format_version="2.0", oldest_reader=...)
+    config = edited(victim, "config.json", format_version="3.0", oldest_reader=...)
     with changed(victim, "config.json", config, honest=True):
         assert "newer scope-edge" in refused(victim)
 
 
 def test_a_newer_minor_format_is_read(victim):
-    config = edited(victim, "config.json", format_version="1.9", oldest_reader="1.0")
+    config = edited(victim, "config.json", format_version="2.9", oldest_reader="2.0")
     with changed(victim, "config.json", config, honest=True):
         assert Router.load(victim).models
+
+
+def test_an_older_format_is_refused(victim):
+    config = edited(victim, "config.json", format_version="1.9", oldest_reader="1.0")
+    with changed(victim, "config.json", config, honest=True):
+        message = refused(victim)
+    assert "older format" in message
+    assert "rebuild" in message
 
 
 @pytest.mark.parametrize("version", ["one", "", None, 3, "1.0.0"])

@@ -28,8 +28,7 @@ def test_known_prompts_get_their_loadings_and_others_keep_theirs():
     held_out = HeldOut.of(["one", "two"], (a, b), (a, b))
     again = HeldOut.from_tensors(held_out.tensors())
     assert again is not None
-    zero = Encoding(np.ones(4, np.float32), np.zeros(3, np.float32), np.float32(0), np.zeros(3, np.float32),
-                    np.float32(0), 7.0)  # fmt: skip
+    zero = Encoding(np.ones(4, np.float32), np.zeros(8, np.float32), 3, 7.0)
     two, other = again.replace(["two", "three"], [zero, zero])
     assert other is zero
     assert two.a == pytest.approx(a[1], abs=2e-3)

@@ -59,7 +59,7 @@ def test_a_model_known_by_all_its_anchors_is_predicted_much_as_in_the_bundle(est
         estimator,
     )
     encoded = Router.load()._encoder.encode_batch(PROMPTS)
-    again, own = joined.estimate(encoded), estimator.estimate(encoded).only(columns)
+    again, own = joined.estimate_batch(encoded), estimator.estimate_batch(encoded).only(columns)
     assert again.models == own.models
     assert np.abs(again.p_correct - own.p_correct).mean() < 0.05
 

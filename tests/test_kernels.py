@@ -9,25 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scope_edge.kernels import ability, plain, topk, vote
+from scope_edge.kernels import ability, plain, spell, topk, weigh
 
 TOPK = {"compiled": topk.topk_cosine, "plain": plain.topk_cosine}
-VOTE = {"compiled": vote.vote_residuals, "plain": plain.vote_residuals}
+SPELL = {"compiled": spell.spell_bytes, "plain": plain.spell_bytes}
+WEIGH = {"compiled": weigh.weigh_evidence, "plain": plain.weigh_evidence}
 FIT = {"compiled": ability.fit_ability, "plain": plain.fit_ability}
 
 both = pytest.mark.parametrize("kind", ["compiled", "plain"])
 
 
-def nearest(kind, query, anchors, scales, k):
-    indices, keys = np.full(k, -7, np.int32), np.full(k, np.nan, np.float32)
-    TOPK[kind](query, anchors, scales, indices, keys)
-    return indices.tolist(), keys.tolist()
-
-
-def votes(kind, indices, weights, residuals, information, shrinkage):
-    offsets, evidence = np.full(residuals.shape[1], np.nan), np.full(residuals.shape[1], np.nan)
-    VOTE[kind](indices, weights, residuals, information, shrinkage, offsets, evidence)
-    return offsets.tolist(), evidence.tolist()
+def nearest(kind, z, anchors, scales, k):
+    indices, cosines = np.full(k, -7, np.int32), np.full(k, np.nan, np.float32)
+    TOPK[kind](np.asarray(z, np.float32), anchors, scales, indices, cosines)
+    return indices.tolist(), cosines.tolist()
 
 
 def fitted(kind, loadings, offsets, scores, prior_mean, prior_precision):
@@ -38,11 +33,11 @@ def fitted(kind, loadings, offsets, scores, prior_mean, prior_precision):
 
 @st.composite
 def searches(draw):
-    n, dim = draw(st.integers(1, 20)), draw(st.integers(1, 6))
+    n, dim = draw(st.integers(1, 20)), draw(st.sampled_from([1, 2, 5, 64]))
     # Few values and few scales, so that equal keys are common.
     small = st.integers(-3, 3)
     return (
-        draw(arrays(np.int16, dim, elements=small)),
+        draw(arrays(np.float32, dim, elements=st.sampled_from([np.float32(v) for v in (0, 0.5, -0.25, 0.1, 1)]))),
         draw(arrays(np.int8, (n, dim), elements=small)),
         draw(arrays(np.float32, n, elements=st.sampled_from([np.float32(v) for v in (0.5, 1.0, 0.007874016)]))),
         draw(st.integers(1, n)),
@@ -56,116 +51,159 @@ def test_topk_is_the_reference(kind, search):
 
 
 @both
+@pytest.mark.parametrize("dim", [64, 256])
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=5)
-def test_topk_is_the_reference_on_full_width_vectors(kind, seed):
+def test_topk_is_the_reference_on_full_width_vectors(kind, dim, seed):
     rng = np.random.default_rng(seed)
-    query = rng.integers(-127, 128, 256).astype(np.int16)
-    anchors = rng.integers(-128, 128, (30, 256)).astype(np.int8)
+    z = rng.normal(size=dim).astype(np.float32)
+    anchors = rng.integers(-128, 128, (30, dim)).astype(np.int8)
     scales = rng.uniform(1e-3, 2e-2, 30).astype(np.float32)
-    assert nearest(kind, query, anchors, scales, 9) == reference.topk_cosine(query, anchors, scales, 9)
+    assert nearest(kind, z, anchors, scales, 9) == reference.topk_cosine(z, anchors, scales, 9)
 
 
 @both
 def test_topk_of_extreme_values_is_exact(kind):
     anchors = np.stack([np.full(256, value, np.int8) for value in (127, -128, 126)])
     anchors[2, 0] = 127
-    scales = np.ones(3, np.float32)
-    query = np.full(256, -128, np.int16)
-    assert nearest(kind, query, anchors, scales, 3) == ([1, 2, 0], [4194304.0, -4128896.0, -4161536.0])
-    assert nearest(kind, -query, anchors, scales, 2) == ([0, 2], [4161536.0, 4128896.0])
+    scales, z = np.ones(3, np.float32), np.full(256, -127, np.float32)
+    assert nearest(kind, z, anchors, scales, 3) == ([1, 2, 0], [4161536.0, -4096639.0, -4129024.0])
+    assert nearest(kind, -z, anchors, scales, 2) == ([0, 2], [4129024.0, 4096639.0])
 
 
 @both
 def test_topk_gives_equal_keys_to_the_lower_rows(kind):
     anchors = np.ones((50, 4), np.int8)
     anchors[[7, 31]] = 2
-    indices, keys = nearest(kind, np.ones(4, np.int16), anchors, np.ones(50, np.float32), 6)
+    indices, cosines = nearest(kind, np.full(4, 127), anchors, np.ones(50, np.float32), 6)
     assert indices == [7, 31, 0, 1, 2, 3]
-    assert keys == [8.0, 8.0, 4.0, 4.0, 4.0, 4.0]
+    assert cosines == [1016.0, 1016.0, 508.0, 508.0, 508.0, 508.0]
 
 
 @both
 def test_topk_of_a_zero_query_is_the_first_rows(kind):
     anchors = np.arange(24, dtype=np.int8).reshape(6, 4)
-    assert nearest(kind, np.zeros(4, np.int16), anchors, np.ones(6, np.float32), 4) == ([0, 1, 2, 3], [0.0] * 4)
+    assert nearest(kind, np.zeros(4), anchors, np.ones(6, np.float32), 4) == ([0, 1, 2, 3], [0.0] * 4)
 
 
 @both
 def test_topk_of_all_anchors_sorts_them(kind):
     anchors = np.array([[3], [1], [2], [3]], np.int8)
-    indices, keys = nearest(kind, np.ones(1, np.int16), anchors, np.ones(4, np.float32), 4)
+    indices, cosines = nearest(kind, [127], anchors, np.ones(4, np.float32), 4)
     assert indices == [0, 3, 2, 1]
-    assert keys == [3.0, 3.0, 2.0, 1.0]
+    assert cosines == [381.0, 381.0, 254.0, 127.0]
 
 
 @both
 def test_topk_of_one_anchor(kind):
-    assert nearest(kind, np.array([2], np.int16), np.array([[-5]], np.int8), np.ones(1, np.float32), 1) == ([0], [-10])
+    assert nearest(kind, [127], np.array([[-5]], np.int8), np.ones(1, np.float32), 1) == ([0], [-635])
 
 
 def test_topk_twins_agree_beyond_one_block_of_rows():
     rng = np.random.default_rng(5)
     # plain works through 4096 rows at a time; pure Python would take too long over so many.
-    n, dim = (9000, 16) if os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0") else (4200, 2)
+    n, dim = (9000, 64) if os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0") else (4200, 2)
     anchors = rng.integers(-2, 3, (n, dim)).astype(np.int8)
-    query, scales = rng.integers(-2, 3, dim).astype(np.int16), np.ones(n, np.float32)
-    assert nearest("plain", query, anchors, scales, 80) == nearest("compiled", query, anchors, scales, 80)
+    z, scales = rng.integers(-2, 3, dim), np.ones(n, np.float32)
+    assert nearest("plain", z, anchors, scales, 80) == nearest("compiled", z, anchors, scales, 80)
 
 
-@st.composite
-def ballots(draw):
-    n, models, k = draw(st.integers(1, 8)), draw(st.integers(1, 5)), draw(st.integers(1, 8))
-    whole = st.integers(-(2**15), 2**15 - 1)
+LOGS = np.log1p(np.arange(20))
+
+
+def spelt(kind, data, n_kinds, bins):
+    kinds = (np.arange(256) * 7 % n_kinds).astype(np.uint8)
+    counts, trigrams = np.full(n_kinds, -1, np.int64), np.full(bins, np.nan, np.float32)
+    SPELL[kind](np.frombuffer(data, np.uint8), kinds, LOGS, counts, trigrams)
+    return counts.tolist(), trigrams
+
+
+@both
+@given(data=st.binary(max_size=60), bins=st.sampled_from([1, 7, 2048]), n_kinds=st.integers(1, 5))
+def test_spelling_is_the_reference(kind, data, bins, n_kinds):
+    counts, trigrams = spelt(kind, data, n_kinds, bins)
+    kinds = [value * 7 % n_kinds for value in range(256)]
+    wanted, hits = reference.count_bytes(data, kinds, n_kinds, bins)
+    logs = np.array([LOGS[min(hit, 19)] for hit in hits])
+    assert counts == wanted
+    np.testing.assert_allclose(trigrams, logs / max(np.linalg.norm(logs), 0.1), rtol=1e-6)
+
+
+@given(data=st.binary(max_size=300))
+def test_spelling_gives_the_same_bits_compiled_or_not(data):
+    compiled, by_numpy = (spelt(kind, data, 3, 64) for kind in ("compiled", "plain"))
+    assert compiled[0] == by_numpy[0]
+    assert compiled[1].tolist() == by_numpy[1].tolist()
+
+
+def questions(seed: int):
+    """A neighbourhood of float16 loadings, a pool and settings."""
+    rng = np.random.default_rng(seed)
+    rank, length_rank, models, n, k = (int(rng.integers(1, high)) for high in (5, 4, 6, 30, 12))
+    width = rank + length_rank + 2
+    pool = rng.normal(size=(rank + length_rank + rank * (rank + 1) // 2 + 7, models))
+    pool[-7] = rng.uniform(0, 1, models)  # reach
+    pool[-6] = rng.uniform(0.1, 2, models)  # scale
+    kept = rng.uniform(size=(n, models)) < 0.5
+    results = [np.where(kept, rng.integers(-24576, 24577, (n, models)), 0), np.where(kept, 1024, 0)]
     return (
-        draw(arrays(np.int32, k, elements=st.integers(0, n - 1))),
-        draw(arrays(np.int32, k, elements=st.integers(0, 1024))),
-        draw(arrays(np.int16, (n, models), elements=whole)),
-        draw(arrays(np.int16, (n, models), elements=st.integers(0, 4096))),
-        draw(st.floats(0.5, 1e9)),
+        rng.integers(0, n, k).astype(np.int32),
+        # Multiples of 1/8, so that the step of the cosine is the same in any precision.
+        np.sort(rng.integers(-4, 9, k) / 8)[::-1].astype(np.float32),
+        np.arange(0, 1025, 64).astype(np.int32),
+        rng.normal(size=width).astype(np.float32),
+        rng.normal(size=width),
+        rng.normal(size=(n, width)).astype(np.float16).astype(np.float32),
+        np.concatenate(results * 2, axis=1).astype(np.int16),
+        pool,
+        np.array([rank, 2.0**22, 4, 0.5, 0.25, *rng.uniform(0, 1.5, 6), 0.7, 0.8, 12.7]),
     )
 
 
-@both
-@given(ballot=ballots())
-def test_vote_is_the_reference(kind, ballot):
-    assert votes(kind, *ballot) == reference.vote_residuals(*ballot)
+def weighed(kind, question):
+    models = question[-2].shape[1]
+    terms, out = np.full((7, models), np.nan), np.full((7, models), np.nan, np.float32)
+    return terms, out, WEIGH[kind](*question, terms, out)
 
 
 @both
-def test_vote_of_a_model_without_results_is_zero(kind):
-    residuals = np.array([[100, 0], [-50, 0]], np.int16)
-    information = np.array([[4, 0], [4, 0]], np.int16)
-    offsets, evidence = votes(
-        kind, np.array([0, 1], np.int32), np.array([2, 1], np.int32), residuals, information, 3.0
-    )  # fmt: skip
-    assert offsets == [150 / 15, 0.0]
-    assert evidence == [12.0, 0.0]
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40)
+def test_weighing_is_the_reference(kind, seed):
+    question = questions(seed)
+    terms, out, similarity = weighed(kind, question)
+    wanted_terms, wanted_out, wanted_similarity = reference.weigh_evidence(*question)
+    np.testing.assert_allclose(terms, wanted_terms, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(out, wanted_out, rtol=1e-6, atol=1e-6)
+    assert similarity == pytest.approx(wanted_similarity)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_weighing_gives_the_same_bits_compiled_or_not(seed):
+    question = questions(seed)
+    for compiled, by_numpy in zip(weighed("compiled", question), weighed("plain", question), strict=True):
+        assert np.array_equal(compiled, by_numpy)
 
 
 @both
-def test_vote_with_no_weight_is_zero(kind):
-    table = np.full((2, 3), 9, np.int16)
-    zero = np.zeros(2, np.int32)
-    assert votes(kind, np.array([0, 1], np.int32), zero, table, table, 1.0) == ([0.0] * 3, [0.0] * 3)
+def test_a_model_without_results_has_no_local_offset_and_a_wide_interval(kind):
+    *question, pool, chosen = questions(3)
+    results = question[6]
+    results[:] = 0
+    terms, out, _ = weighed(kind, (*question, pool, chosen))
+    assert (terms[3] == 0).all()
+    results[:, pool.shape[1] : 2 * pool.shape[1]] = 1024
+    assert (np.ptp(weighed(kind, (*question, pool, chosen))[1][:3], axis=0) < np.ptp(out[:3], axis=0)).all()
 
 
 @both
-def test_vote_counts_an_anchor_as_often_as_it_is_named(kind):
-    table = np.array([[5], [7]], np.int16)
-    indices = np.array([1, 1, 1], np.int32)
-    assert votes(kind, indices, np.ones(3, np.int32), table, table, 1.0) == ([21 / 22], [21.0])
-
-
-@both
-def test_vote_of_many_extreme_residuals_is_exact(kind):
-    k = 500
-    table = np.full((1, 1), -(2**15), np.int16)
-    offsets, evidence = votes(
-        kind, np.zeros(k, np.int32), np.full(k, 1024, np.int32), table, np.full((1, 1), 1024, np.int16), 1.0
-    )
-    assert evidence == [k * 1024.0 * 1024.0]
-    assert offsets == [-(k * 1024 * 2.0**15) / (k * 1024.0 * 1024.0 + 1.0)]
+def test_an_anchor_that_does_not_agree_at_all_still_counts_a_little_as_neighbour(kind):
+    question = list(questions(4))
+    question[1][:] = -0.5
+    terms, out, _ = weighed(kind, question)
+    assert np.isfinite(terms).all()
+    assert np.isfinite(out).all()
+    assert (terms[3] == 0).all()
 
 
 @st.composite

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -549,3 +550,34 @@ def test_a_fork_during_the_warm_up_does_not_hang():
         "print(os.waitstatus_to_exitcode(status))\n"
     )
     assert run.stdout.split() == [b"0"], run.stderr.decode()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_forks_between_busy_threads_still_decide(small_bundle):
+    code = (
+        "import os, sys, threading, time\n"
+        "from scope_edge import Router\n"
+        "router = Router.load(sys.argv[1])\n"
+        "wanted = router.route('Add 3 and 4, then multiply by 5.').model\n"
+        "stop = threading.Event()\n"
+        "def work(seed):\n"
+        "    index = seed\n"
+        "    while not stop.is_set():\n"
+        "        router.route(f'What is {index} times {index % 7}, and why?')\n"
+        "        index += 4\n"
+        "threads = [threading.Thread(target=work, args=(seed,), daemon=True) for seed in range(4)]\n"
+        "for thread in threads: thread.start()\n"
+        "for _ in range(20):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        os._exit(0 if router.route('Add 3 and 4, then multiply by 5.').model == wanted else 1)\n"
+        "    deadline = time.monotonic() + 60\n"
+        "    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):\n"
+        "        if time.monotonic() > deadline: os.kill(child, 9); sys.exit('a child hangs')\n"
+        "        time.sleep(0.005)\n"
+        "    if ended[1]: sys.exit('a child failed or decided otherwise')\n"
+        "stop.set()\n"
+        "print('done')\n"
+    )
+    result = run_python("import warnings; warnings.simplefilter('ignore')\n" + code, str(small_bundle))
+    assert result.stdout.strip() == b"done", result.stderr.decode()

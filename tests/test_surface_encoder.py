@@ -7,15 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from prompts import PROMPTS
 
+from scope_edge import jit
 from scope_edge.bundle import default_bundle, encoder_hash, read_bundle
 from scope_edge.encoder import Encoder, check_prompt, quantise, slice_text
-from scope_edge.surface import SURFACE_DIM, surface_features
+from scope_edge.surface import SURFACE_DIM, describe
 
 LOWER, UPPER, DIGIT, BLANK, BREAK, STOP, QUESTION, OPERATOR, BRACKET, QUOTE, SIGN, BEYOND, OPTIONS, LENGTH = range(14)
 
 
 def counts(text: str, n_chars: int | None = None) -> list[int]:
-    features = surface_features(text, len(text) if n_chars is None else n_chars)
+    features, _ = describe(text, len(text) if n_chars is None else n_chars, 1)
     return np.rint(np.expm1(features.astype(float))).astype(int).tolist()
 
 
@@ -64,7 +65,7 @@ def test_lines_that_look_like_answer_options(text, options):
 
 
 def test_features_are_log1p_in_float32():
-    features = surface_features("aaa", 7)
+    features, _ = describe("aaa", 7, 1)
     assert features.dtype == np.float32
     assert features.shape == (SURFACE_DIM,)
     assert features[LOWER] == np.float32(np.log1p(3.0))
@@ -168,6 +169,14 @@ def test_an_empty_batch_has_no_encodings(encoder):
 def test_case_is_seen_by_the_surface_alone(encoder):
     assert encoder.tokenize("WHAT IS THIS?").tolist() == encoder.tokenize("what is this?").tolist()
     assert not same_bits(encoder.encode("WHAT IS THIS?"), encoder.encode("what is this?"))
+
+
+def test_an_encoding_is_the_same_before_and_after_the_kernels_are_warm(encoder, monkeypatch):
+    jit.warmup()
+    warm = [encoder.encode(prompt) for prompt in PROMPTS]
+    monkeypatch.setattr(jit, "_current", jit._PLAIN)
+    cold = [encoder.encode(prompt) for prompt in PROMPTS]
+    assert all(same_bits(left, right) for left, right in zip(cold, warm, strict=True))
 
 
 def test_of_a_long_text_head_and_tail_are_tokenized(encoder, config):

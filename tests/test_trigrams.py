@@ -1,27 +1,24 @@
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
+import reference
 from hypothesis import given
 from hypothesis import strategies as st
 from prompts import PROMPTS
 
-from scope_edge.trigrams import trigram_histogram
+from scope_edge.surface import describe
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8"), max_size=200)
 
 
+def trigram_histogram(text: str, bins: int) -> np.ndarray:
+    return describe(text, len(text), bins)[1]
+
+
 def by_hand(text: str, bins: int) -> np.ndarray:
-    """One trigram at a time, in whole numbers."""
-    data, counts = text.encode(), Counter()
-    for first, second, third in zip(data, data[1:], data[2:], strict=False):
-        mixed = (first * 0x01000193) & 0xFFFFFFFF
-        mixed = ((mixed ^ second) * 0x01000193) & 0xFFFFFFFF
-        mixed = ((mixed ^ third) * 2654435761) & 0xFFFFFFFF
-        counts[(mixed >> 8) % bins] += 1
-    logs = np.array([np.log1p(counts[index]) for index in range(bins)])
+    _, counts = reference.count_bytes(text.encode(), [0] * 256, 1, bins)
+    logs = np.array([np.log1p(count) for count in counts])
     return logs / max(np.linalg.norm(logs), 1e-9)
 
 

@@ -177,7 +177,7 @@ def _estimate(
     reach: Reach,
     encoded: Sequence[Encoding],
 ) -> Estimates:
-    return Estimator(anchors, fingerprints, settings, reach, [0.0, 1.0]).estimate(encoded)
+    return Estimator(anchors, fingerprints, settings, reach, [0.0, 1.0]).estimate_batch(encoded)
 
 
 def _log_loss(p: NDArray[Any], scores: NDArray[np.float32]) -> float:

@@ -53,7 +53,7 @@ def interval_scale(
         seen[rows, index], sizes[rows, index] = known[rows, column], lengths[rows, column]
     joined = known_by_anchors([str(index) for index in range(len(trials))], seen, sizes, estimator)
     progress.advance(task)
-    estimates = joined.estimate(asked)
+    estimates = joined.estimate_batch(asked)
     centre, high = _logit(estimates.p_correct), _logit(estimates.p_high)
     whole, few = np.repeat(np.arange(len(columns)), len(FEW)), slice(len(columns), None)
     off = np.abs(centre[:, few] - centre[:, whole]) / np.maximum((high - centre)[:, few] / Z80, 1e-6)

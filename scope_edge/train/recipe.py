@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from safetensors.numpy import load_file, save_file
 
+from scope_edge import jit
 from scope_edge.bundle import FORMAT, check_target, encoder_hash, write_bundle
 from scope_edge.encoder import check_prompt, slice_text
 from scope_edge.errors import TrainingError
@@ -25,19 +26,18 @@ from scope_edge.fingerprints import Population
 from scope_edge.heldout import HeldOut, project
 from scope_edge.minilm import embed
 from scope_edge.outcomes import OutcomeTable, read_table
-from scope_edge.surface import surface_features
+from scope_edge.surface import SURFACE_DIM, describe
 from scope_edge.train.decisions import reward_decisions
 from scope_edge.train.export import export_student, parity
 from scope_edge.train.response import Labels, lexical_features, teach
 from scope_edge.train.student import Lessons, StudentShape, distil
 from scope_edge.train.tokenizer import train_tokenizer
-from scope_edge.trigrams import trigram_histogram
 
 __all__ = ["Recipe", "smoke_recipe", "train"]
 
 HEAD_CHARS, TAIL_CHARS = 2048, 1024
 MIN_OUTCOMES = 30
-PARITY_LIMITS = {"float": 1e-3, "int8": 0.1}
+PARITY_LIMITS = {"float": 1e-3, "int8": 0.2}
 """Largest difference to torch that an export may show in a loading; more is a defect."""
 
 
@@ -131,10 +131,12 @@ def train(
     progress.advance(task)
     embeddings = embed(texts, work / "teacher", progress)
 
-    task = progress.add_task("lexical features", total=3)
-    surface = np.stack([surface_features(part, len(text)) for part, text in zip(parts, texts, strict=True)])
-    progress.advance(task)
-    trigrams = np.stack([trigram_histogram(part, recipe.trigram_bins).astype(np.float16) for part in parts])
+    jit.warmup()
+    task = progress.add_task("lexical features", total=2)
+    surface = np.empty((len(texts), SURFACE_DIM), np.float32)
+    trigrams = np.empty((len(texts), recipe.trigram_bins), np.float16)
+    for row, (part, text) in enumerate(zip(parts, texts, strict=True)):
+        surface[row], trigrams[row] = describe(part, len(text), recipe.trigram_bins)
     progress.advance(task)
     lexical = lexical_features(parts, n_taught, recipe.lexical_dim, recipe.seed)
     progress.advance(task)
@@ -281,7 +283,7 @@ def _standardise(values: NDArray[Any], n_taught: int) -> NDArray[np.float16]:
 
 def _check_parity(differences: Any) -> None:
     for label, limit in PARITY_LIMITS.items():
-        worst = max(value for name, value in differences[label].items() if name in ("a", "b", "c", "d"))
+        worst = differences[label]["loadings"]
         if worst > limit:
             raise TrainingError(
                 f"The {label} export differs from the trained student", expected=f"at most {limit}", got=f"{worst:.4f}"

@@ -37,7 +37,7 @@ class StudentShape:
     token_dim: int = 192
     trigram_dim: int = 192
     hidden: int = 384
-    embedding_dim: int = 256
+    embedding_dim: int = 64
     rank: int = 16
     length_rank: int = 6
 
@@ -63,7 +63,8 @@ class Student(nn.Module):
         self.register_buffer("trigram_mean", torch.zeros(shape.trigram_bins))
         self.register_buffer("trigram_scale", torch.ones(shape.trigram_bins))
         # Half of the bins are dropped: they could name every training prompt.
-        self.trigrams = nn.Sequential(nn.Dropout(0.5), nn.Linear(shape.trigram_bins, shape.trigram_dim))
+        self.unnamed = nn.Dropout(0.5)
+        self.spelling = nn.Linear(shape.trigram_bins, shape.trigram_dim)
         self.trunk = nn.Sequential(
             nn.Linear(pooled + SURFACE_DIM + shape.trigram_dim, shape.hidden), nn.GELU(), nn.Dropout(0.2),
             nn.Linear(shape.hidden, shape.hidden), nn.GELU(), nn.Dropout(0.2),
@@ -83,9 +84,13 @@ class Student(nn.Module):
         """See the class."""
         real = mask.unsqueeze(-1).float()
         pooled = _pool(self.table(ids), real * self.weight(ids).exp(), real)
-        surface = (surface - self.surface_mean) * self.surface_scale
-        spelling = self.trigrams((trigrams - self.trigram_mean) * self.trigram_scale)
-        hidden = self.trunk(torch.cat([pooled, surface, spelling], dim=1))
+        looks = (surface - self.surface_mean) * self.surface_scale
+        spelling = self.spelling(self.unnamed((trigrams - self.trigram_mean) * self.trigram_scale))
+        return self.read(torch.cat([pooled, looks, spelling], dim=1))
+
+    def read(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """From what is gathered of a prompt, (batch, features), to the outputs of the class."""
+        hidden = self.trunk(inputs)
         z = nn.functional.normalize(self.embedding(hidden), dim=1)
         a, b, c, d = self.head(hidden).split(self.split, dim=1)
         one = torch.ones_like(b)
@@ -136,7 +141,7 @@ def distil(
         student.trigram_mean.copy_(torch.from_numpy(lessons.trigrams.mean(0, dtype=np.float32)))
         student.trigram_scale.copy_(torch.from_numpy(1 / (lessons.trigrams.std(0, dtype=np.float32) + 1e-3)))
     tables = [student.table.weight, student.weight.weight]
-    dense = [*student.trunk.parameters(), *student.trigrams.parameters()]
+    dense = [*student.trunk.parameters(), *student.spelling.parameters()]
     dense += [*student.embedding.parameters(), *student.head.parameters()]
     dense += to_teacher.parameters()
     optimizer = torch.optim.AdamW(

@@ -1,0 +1,129 @@
+"""From a prompt's neighbourhood to every model's logit with its interval, and quantiles of log tokens."""
+
+import numpy as np
+from numba import njit
+
+__all__ = ["weigh_evidence"]
+
+
+@njit(cache=True, nogil=True)
+def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool, settings, terms, out):
+    """Write the terms of the estimator (see `scope_edge.estimator`) and what they come to.
+
+    K and L are the ranks of the response models, M the number of models.
+
+    rows (k,) int32, cosines (k,) float32; voices (steps + 1,) int32
+        The nearest anchors, best first; how loudly an anchor speaks at each step of the cosine from 0 to 1.
+    own (K + 1 + L + 1,) float32; average, float64
+        The prompt's loadings a, b, c, d; the average model's latents theta0, -1, psi0, 1.
+    loadings (N, K + 1 + L + 1) float32; results (N, 4 M) int16
+        Of the anchors: a, b, c, d; the models' residuals and their information, of correctness and
+        then of length, zero where there is no result.
+    pool (K + L + K (K + 1) / 2 + 7, M) float64
+        theta and psi apart from the average; the lower triangle of theta's covariance, off the diagonal
+        twice; reach; scale and shift; what to add to log tokens for its quantiles and its mean, four rows.
+    settings (14,) float64
+        K; the unit of votes times information; shrinkage, length shrinkage, reach shrinkage; l0 to l3;
+        k1, k2; the variance of reach; half the width of an interval, in standard deviations; the
+        highest log tokens.
+    terms (7, M) float64, out (7, M) float32, overwritten
+        Four terms of the logit and three of the length. The logit and the ends of its interval, all
+        three negated and within 60; log tokens at their quantiles and for their mean.
+
+    Returns the mean cosine of the five nearest.
+
+    Sums over anchors are of whole numbers, or of float16 times whole numbers, and so exact in any
+    order; all others run in one fixed order. Compiled or not, the bits are the same.
+    """
+    rank, unit = int(settings[0]), settings[1]
+    shrinkage, length_shrinkage, reach_shrinkage = settings[2], settings[3], settings[4]
+    l0, l1, l2, l3 = settings[5], settings[6], settings[7], settings[8]
+    k1, k2, reach_variance, width, highest = settings[9], settings[10], settings[11], settings[12], settings[13]
+    n_models, n_loadings = terms.shape[1], len(own)
+
+    steps = np.float32(len(voices) - 1)
+    votes = np.empty(len(rows), np.int32)
+    similarity, nearest = 0.0, min(5, len(rows))
+    for place in range(len(rows)):
+        votes[place] = voices[int(min(max(cosines[place], np.float32(0)), np.float32(1)) * steps)]
+        if place < nearest:
+            similarity += float(cosines[place])
+
+    near = np.zeros(n_loadings)
+    total = 0.0
+    for place in range(len(rows)):
+        share = float(max(votes[place], 1))
+        total += share
+        loading = loadings[rows[place]]
+        for j in range(n_loadings):
+            near[j] += share * float(loading[j])
+    apart = np.empty(n_loadings)
+    for j in range(n_loadings):
+        near[j] /= total
+        apart[j] = float(own[j]) - near[j]
+    common, harder, common_length, longer = 0.0, 0.0, 0.0, 0.0
+    for j in range(rank + 1):
+        common += near[j] * average[j]
+        harder += apart[j] * average[j]
+    for j in range(rank + 1, n_loadings):
+        common_length += near[j] * average[j]
+        longer += apart[j] * average[j]
+
+    # Loops over models stand inside and run over views of one row: those are vectorised.
+    heard = np.zeros(4 * n_models)
+    for place in range(len(rows)):
+        vote = float(votes[place])
+        result = results[rows[place]]
+        for m in range(4 * n_models):
+            heard[m] += vote * float(result[m])
+    residual, information = heard[:n_models], heard[n_models : 2 * n_models]
+    length_residual, length_information = heard[2 * n_models : 3 * n_models], heard[3 * n_models :]
+
+    terms[:] = 0.0
+    known, suits, known_length, suits_length = terms[0], terms[2], terms[4], terms[6]
+    for j in range(rank):
+        theta = pool[j]
+        for m in range(n_models):
+            known[m] += near[j] * theta[m]
+            suits[m] += apart[j] * theta[m]
+    row = rank
+    for j in range(rank + 1, n_loadings - 1):
+        psi = pool[row]
+        for m in range(n_models):
+            known_length[m] += near[j] * psi[m]
+            suits_length[m] += apart[j] * psi[m]
+        row += 1
+    variance = np.zeros(n_models)
+    for i in range(rank):
+        left = l0 * near[i] + l2 * apart[i]
+        for j in range(i + 1):
+            product = left * (l0 * near[j] + l2 * apart[j])
+            covariance = pool[row]
+            for m in range(n_models):
+                variance[m] += product * covariance[m]
+            row += 1
+
+    reach, scale, shift = pool[row], pool[row + 1], pool[row + 2]
+    for m in range(n_models):
+        evidence = information[m] / unit
+        unknown = reach_shrinkage / (evidence + reach_shrinkage)
+        believed = 1.0 - unknown * (1.0 - reach[m])
+        known[m] = common + believed * known[m]
+        terms[1, m] = harder
+        suits[m] = believed * suits[m]
+        terms[3, m] = residual[m] / (information[m] + shrinkage * unit)
+        logit = ((l0 * known[m] + l1 * harder) + l2 * suits[m]) + l3 * terms[3, m]
+        logit = scale[m] * logit + shift[m]
+        spread = max(variance[m], 0.0) + l3 * l3 / (evidence + shrinkage)
+        spread = width * scale[m] * np.sqrt(spread + unknown * reach_variance)
+        out[0, m] = min(max(-logit, -60.0), 60.0)
+        out[1, m] = min(max(spread - logit, -60.0), 60.0)
+        out[2, m] = min(max(-spread - logit, -60.0), 60.0)
+        terms[5, m] = longer
+        local = length_residual[m] / (length_information[m] + length_shrinkage * unit)
+        known_length[m] = (common_length + known_length[m]) + local
+        log_tokens = (known_length[m] + k1 * longer) + k2 * suits_length[m]
+        log_tokens = min(max(log_tokens, 0.0), highest)
+        for quantile in range(4):
+            out[3 + quantile, m] = min(max(log_tokens + pool[row + 3 + quantile, m], 0.0), highest)
+    return similarity / nearest

@@ -1,0 +1,120 @@
+"""What the pool did on the anchors, in the form in which neighbours speak.
+
+A neighbour says how each model's result on it differs from what was predicted there (the residual), and
+how much such a result tells (the information). Both are worked out when an anchor is first somebody's
+neighbour: a bundle opens at once, however many anchors it has, and only what is asked for takes memory.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scope_edge.anchors import AnchorSet
+from scope_edge.fingerprints import MISSING, Fingerprints, decode_lengths, decode_scores
+
+__all__ = ["UNIT", "AnchorResults", "Met"]
+
+UNIT = 4096
+"""Residuals and information are whole multiples of 1 / UNIT: their sums are exact in any order."""
+
+_FIRST_ROOM = 512
+_meeting = threading.Lock()
+
+
+def _after_fork() -> None:
+    """A child inherits the lock as it was, but no thread that would release it."""
+    global _meeting
+    _meeting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Met(NamedTuple):
+    """Places of some anchors in the two tables of those that were met.
+
+    places (k,) int32; loadings (room, rank + 1 + length_rank + 1) float32, a, b, c, d of each anchor;
+    results (room, 4 * n_models) int16, residuals of all models, their information, and the same of length,
+    in units of 1 / UNIT, zero where a model has no result.
+    """
+
+    places: NDArray[np.int32]
+    loadings: NDArray[np.float32]
+    results: NDArray[np.int16]
+
+
+class AnchorResults:
+    """Loadings and results of the anchors that were met; safe to share by threads.
+
+    Nothing is ever changed once it was given out: new anchors get new places, and a table without room
+    left is replaced by a larger copy.
+    """
+
+    def __init__(self, anchors: AnchorSet, fingerprints: Fingerprints) -> None:
+        self._anchors, self._fingerprints = anchors, fingerprints
+        room = min(_FIRST_ROOM, len(anchors))
+        self._places = np.full(len(anchors), -1, np.int32)
+        self._loadings = np.empty((room, anchors.loadings.shape[1]), np.float32)
+        self._results = np.empty((room, 4 * len(fingerprints.cards)), np.int16)
+        self._n_met = 0
+
+    def meet(self, rows: NDArray[np.int32]) -> Met:
+        """Where these anchors are, after working out those that nobody met before."""
+        places = self._places[rows]
+        if places.min() < 0:
+            with _meeting:
+                places = self._places[rows]
+                if places.min() < 0:
+                    # Not numpy's `unique`, which imports when it is called: a fork in between would hang.
+                    self._work_out(np.array(sorted(set(rows[places < 0].tolist())), np.int32))
+                    places = self._places[rows]
+        # Read after the places: a table that was replaced meanwhile holds them too.
+        return Met(places, self._loadings, self._results)
+
+    def _work_out(self, rows: NDArray[np.int32]) -> None:
+        prints, rank = self._fingerprints, self._anchors.rank
+        loadings = self._anchors.loadings[rows].astype(np.float32)
+        p = _sigmoid(_along(loadings[:, :rank], prints.theta_mean) - loadings[:, rank, None])
+        expected = _along(loadings[:, rank + 1 : -1], prints.psi_mean) + loadings[:, -1:]
+        scores, lengths = prints.scores[rows], prints.log_tokens[rows]
+        known, measured = scores != MISSING, lengths != MISSING
+        parts = (
+            np.where(known, decode_scores(scores) - p, 0),
+            np.where(known, p * (1 - p), 0),
+            np.where(measured, np.clip(decode_lengths(lengths) - expected, -6, 6), 0),
+            measured,
+        )
+        stop = self._n_met + len(rows)
+        if stop > len(self._results):
+            room = min(2 * stop, len(self._places))
+            self._loadings, self._results = _grown(self._loadings, room), _grown(self._results, room)
+        self._loadings[self._n_met : stop] = loadings
+        self._results[self._n_met : stop] = np.rint(np.concatenate(parts, axis=1) * np.float32(UNIT))
+        places = np.arange(self._n_met, stop, dtype=np.int32)
+        # In this order: a process that is forked in between must not give these places to others.
+        self._n_met = stop
+        self._places[rows] = places
+
+
+def _grown(table: NDArray[Any], room: int) -> NDArray[Any]:
+    grown = np.empty((room, table.shape[1]), table.dtype)
+    grown[: len(table)] = table
+    return grown
+
+
+def _sigmoid(logit: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.float32(1) / (np.float32(1) + np.exp(np.clip(-logit, -60, 60)))
+
+
+def _along(loadings: NDArray[np.float32], latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The product with the latents term by term: a matrix product may round differently from one shape to another."""
+    total = np.zeros((len(loadings), len(latents)), np.float32)
+    for j in range(loadings.shape[1]):
+        total += loadings[:, j, None] * latents[:, j]
+    return total
