@@ -33,7 +33,7 @@ wheel:  ## build the wheel and check what is in it
 	$(PYTHON) -m build --wheel
 	$(PYTHON) .ci/check_wheel.py dist/*.whl
 
-train:  ## distil the encoder; about 50 minutes on two cores
+train:  ## distil the encoder; half an hour to an hour on two cores
 	scope-edge train --data $(DATA) --out .train/encoder $(CORRECTNESS_ONLY)
 
 build:  ## build the shipped bundle from the trained encoder

@@ -46,7 +46,7 @@ def train(
 ) -> None:
     """Distil a student encoder from MiniLM and an outcome table (needs the extra 'train').
 
-    About 50 minutes on two CPU cores for 230k texts, half of it the teacher's embeddings.
+    Half an hour to an hour on two CPU cores for 230k texts, most of it the teacher's embeddings.
 
     [dim]scope-edge train --data DIR --out encoder[/dim]
     """
