@@ -19,15 +19,15 @@ def spell_bytes(data, kinds, logs, counts, trigrams):
     """
     counts[:] = 0
     hits = np.zeros(len(trigrams), np.int32)
-    bins = np.uint32(len(trigrams))
-    prime, spread = np.uint32(0x01000193), np.uint32(2654435761)
+    # In 64 bits, cut to 32 after each product: none of them overflows.
+    bins, low = np.uint64(len(trigrams)), np.uint64(0xFFFFFFFF)
+    prime, spread, shift = np.uint64(0x01000193), np.uint64(2654435761), np.uint64(8)
     for place in range(len(data)):
         counts[kinds[data[place]]] += 1
         if place >= 2:
-            # numba widens uint32 arithmetic to 64 bits; cast back after each step.
-            mixed = np.uint32(np.uint32(data[place - 2]) * prime) ^ np.uint32(data[place - 1])
-            mixed = np.uint32(mixed * prime) ^ np.uint32(data[place])
-            hits[np.uint32(np.uint32(np.uint32(mixed * spread) >> np.uint32(8)) % bins)] += 1
+            mixed = (np.uint64(data[place - 2]) * prime & low) ^ np.uint64(data[place - 1])
+            mixed = (mixed * prime & low) ^ np.uint64(data[place])
+            hits[((mixed * spread & low) >> shift) % bins] += 1
     square = 0.0
     for column in range(len(hits)):
         log = logs[min(hits[column], len(logs) - 1)]
