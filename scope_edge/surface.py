@@ -36,7 +36,8 @@ for _kind, _members in enumerate(_CLASSES):
 _KINDS[128:] = _BEYOND  # of characters outside ASCII
 
 _LOGS = np.log1p(np.arange(2**14))  # more trigrams than a slice has
-_OPTION = re.compile(r"^\s*\(?[A-J][.):]", re.MULTILINE)
+# Blanks of one line only: over thousands of empty lines, \s* would take quadratic time.
+_OPTION = re.compile(r"^[^\S\n]*\(?[A-J][.):]", re.MULTILINE)
 
 SURFACE_DIM = _LENGTH + 1
 

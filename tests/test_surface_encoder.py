@@ -53,6 +53,7 @@ def test_control_characters_are_of_no_class():
         ("A. yes\nB. no", 2),
         ("(A) yes\n(B) no\n(C) perhaps", 3),
         ("  A) yes\n\tJ: no", 2),
+        ("\n\n \r\n  A. after empty lines\n\n\n(B) too", 2),
         ("K. not an option", 0),
         ("say A. here", 0),
         ("A yes", 0),
