@@ -4,7 +4,7 @@ import numpy as np
 
 __all__ = ["fit_ability", "spell_bytes", "topk_cosine", "weigh_evidence"]
 
-_BLOCK = 4096
+_BLOCK = 1024
 
 
 def spell_bytes(data, kinds, logs, counts, trigrams):

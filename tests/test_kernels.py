@@ -101,7 +101,7 @@ def test_topk_of_one_anchor(kind):
 
 def test_topk_twins_agree_beyond_one_block_of_rows():
     rng = np.random.default_rng(5)
-    # plain works through 4096 rows at a time; pure Python would take too long over so many.
+    # plain works through 1024 rows at a time; pure Python would take too long over so many.
     n, dim = (9000, 64) if os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0") else (4200, 2)
     anchors = rng.integers(-2, 3, (n, dim)).astype(np.int8)
     z, scales = rng.integers(-2, 3, dim), np.ones(n, np.float32)
