@@ -125,7 +125,8 @@ class Encoder:
 
     def tokenize(self, text: str) -> NDArray[np.int64]:
         """Token ids of the slice of a checked prompt that is encoded, shape (n_tokens,)."""
-        return np.array(self._tokens.ids(self._slice(text).lower()) or [UNKNOWN_ID], np.int64)
+        ids = self._tokens.ids(self._slice(text).lower())
+        return ids if len(ids) else np.array([UNKNOWN_ID], np.int64)
 
     def encode(self, text: str) -> Encoding:
         """Encode one checked prompt."""

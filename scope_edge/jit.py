@@ -26,6 +26,8 @@ __all__ = ["Kernels", "kernels", "start_warmup", "warmup"]
 class Kernels:
     """One implementation of every kernel."""
 
+    cut_words: Callable[..., int] | None  # what the tokenizers library does sooner than numpy
+    list_pieces: Callable[..., None] | None
     spell_bytes: Callable[..., None]
     topk_cosine: Callable[..., None]
     weigh_evidence: Callable[..., float]
@@ -33,7 +35,9 @@ class Kernels:
     compiled: bool
 
 
-_PLAIN = Kernels(plain.spell_bytes, plain.topk_cosine, plain.weigh_evidence, plain.fit_ability, compiled=False)
+_PLAIN = Kernels(
+    None, None, plain.spell_bytes, plain.topk_cosine, plain.weigh_evidence, plain.fit_ability, compiled=False
+)
 _current = _PLAIN
 _lock = threading.Lock()
 _starting = threading.Lock()
@@ -110,21 +114,33 @@ def _compile() -> Kernels | None:
         atexit.register(folder.cleanup)
         numba.config.CACHE_DIR = folder.name
         modules = _import_kernels()
-    spell, topk, weigh, ability = modules
-    compiled = Kernels(spell.spell_bytes, topk.topk_cosine, weigh.weigh_evidence, ability.fit_ability, compiled=True)
+    pieces, spell, topk, weigh, ability = modules
+    compiled = Kernels(
+        pieces.cut_words,
+        pieces.list_pieces,
+        spell.spell_bytes,
+        topk.topk_cosine,
+        weigh.weigh_evidence,
+        ability.fit_ability,
+        compiled=True,
+    )
     _exercise(compiled)
     return compiled
 
 
 def _import_kernels() -> tuple[Any, ...]:
-    from scope_edge.kernels import ability, spell, topk, weigh
+    from scope_edge.kernels import ability, pieces, spell, topk, weigh
 
-    return spell, topk, weigh, ability
+    return pieces, spell, topk, weigh, ability
 
 
 def _exercise(compiled: Kernels) -> None:
     """Call each kernel with the types of the query path, so that it is compiled for them."""
     text = np.frombuffer(b"text", np.uint8)
+    if compiled.cut_words is not None and compiled.list_pieces is not None:
+        starts, slots = np.array([0, 4], np.int32), np.zeros(4, np.int32)
+        compiled.list_pieces(text, starts, slots)
+        compiled.cut_words(text, np.ones(256, np.uint8), text, starts, slots, 0, 100, np.empty(4, np.int64))
     compiled.spell_bytes(text, np.zeros(256, np.uint8), np.ones(3), np.zeros(1, np.int64), np.zeros(2, np.float32))
     indices, keys = np.zeros(1, np.int32), np.zeros(1, np.float32)
     anchors, scales = np.ones((2, 2), np.int8), np.ones(2, np.float32)

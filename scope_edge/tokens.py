@@ -1,22 +1,34 @@
-"""The bundle's tokenizer, with a memory of words.
-
-Words are cut into pieces one by one, whatever stands around them, so the pieces of a word that was
-met before need not be worked out again: most of a prompt is such words.
-"""
+"""The bundle's tokenizer: the library's, or for most texts a kernel that gives the same ids sooner."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import chain
+from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scope_edge.jit import kernels
 
 __all__ = ["Tokens"]
 
-# The pre-tokenizer's own rule. Beyond ASCII the two libraries differ in what a word character is.
-_WORDS = re.compile(r"\w+|[^\w\s]+", re.ASCII)
-_MEMORY = 2**19
-"""Characters of words that are remembered, some ten megabytes; then the memory starts anew."""
+# The pre-tokenizer parts words as the pattern \w+|[^\w\s]+ does. Beyond ASCII it has its own idea of \w.
+_BLANK, _WORD, _OTHER = range(3)
+_KINDS = np.full(256, _OTHER, np.uint8)
+_KINDS[[code for code in range(128) if re.match(r"\s", chr(code), re.ASCII)]] = _BLANK
+_KINDS[[code for code in range(128) if re.match(r"\w", chr(code), re.ASCII)]] = _WORD
+
+
+class _Vocabulary(NamedTuple):
+    """The pieces, as `kernels.pieces` reads them."""
+
+    letters: NDArray[np.uint8]
+    starts: NDArray[np.int32]
+    slots: NDArray[np.int32]
+    unknown: int
+    longest: int
 
 
 class Tokens:
@@ -24,39 +36,43 @@ class Tokens:
 
     def __init__(self, path: Path) -> None:
         from tokenizers import Tokenizer
-        from tokenizers.pre_tokenizers import Whitespace
 
         self._tokenizer = Tokenizer.from_file(str(path))
-        self._by_words = self._tokenizer.normalizer is None and isinstance(self._tokenizer.pre_tokenizer, Whitespace)
-        self._known: dict[str, Sequence[int]] = {}
-        self._size = 0
+        self._plain = _cuts_words_alone(self._tokenizer)
 
-    def ids(self, text: str) -> list[int]:
+    def ids(self, text: str) -> NDArray[np.int64]:
         """Token ids of a lower-cased text."""
-        if not (self._by_words and text.isascii()):
+        cut = kernels().cut_words
+        if cut is None or not self._plain or not text.isascii():
             # Not `encode`, which holds the interpreter's lock.
-            ids: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
-            return ids
-        words = _WORDS.findall(text)
-        try:
-            return list(chain.from_iterable(map(self._known.__getitem__, words)))
-        except KeyError:
-            return list(chain.from_iterable(map(self._learn(words).__getitem__, words)))
+            return np.array(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids, np.int64)
+        ids = np.empty(len(text), np.int64)
+        return ids[: cut(np.frombuffer(text.encode(), np.uint8), _KINDS, *self._vocabulary, ids)]
 
-    def _learn(self, words: Sequence[str]) -> dict[str, Sequence[int]]:
-        """A memory that holds all of these words.
+    @cached_property
+    def _vocabulary(self) -> _Vocabulary:
+        model, numbers = self._tokenizer.model, self._tokenizer.get_vocab()
+        pieces = [piece.encode() for piece in sorted(numbers, key=numbers.__getitem__)]
+        letters = np.frombuffer(b"".join(pieces), np.uint8)
+        starts = np.concatenate(([0], np.cumsum([len(piece) for piece in pieces]))).astype(np.int32)
+        # At most half of the slots are taken, or searches get long.
+        slots = np.zeros(2 << len(pieces).bit_length(), np.int32)
+        list_pieces = kernels().list_pieces
+        assert list_pieces is not None  # compiled together with `cut_words`
+        list_pieces(letters, starts, slots)
+        return _Vocabulary(letters, starts, slots, numbers[model.unk_token], model.max_input_chars_per_word)
 
-        Other threads may replace the memory meanwhile, but nothing is ever taken out of one.
-        """
-        known = self._known
-        if self._size > _MEMORY:
-            known = self._known = {}
-            self._size = 0
-        new = [word for word in dict.fromkeys(words) if word not in known]
-        encoded = self._tokenizer.encode(new, is_pretokenized=True, add_special_tokens=False)
-        pieces: list[list[int]] = [[] for _ in new]
-        for token, index in zip(encoded.ids, encoded.word_ids, strict=True):
-            pieces[index].append(token)
-        known.update(zip(new, pieces, strict=True))
-        self._size += sum(map(len, new))
-        return known
+
+def _cuts_words_alone(tokenizer: Any) -> bool:
+    """Whether the ids of a text are those of its words, cut by WordPiece, one after the other."""
+    from tokenizers import models, pre_tokenizers
+
+    model, numbers = tokenizer.model, tokenizer.get_vocab()
+    return (
+        isinstance(model, models.WordPiece)
+        and model.continuing_subword_prefix == "##"
+        and isinstance(tokenizer.pre_tokenizer, pre_tokenizers.Whitespace)
+        and tokenizer.normalizer is None
+        and model.unk_token in numbers
+        and sorted(numbers.values()) == list(range(len(numbers)))
+    )

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prompts import PROMPTS
 from tokenizers import Tokenizer
 
-from scope_edge import tokens
+from scope_edge import jit, tokens
 from scope_edge.bundle import default_bundle
 from scope_edge.tokens import Tokens
 
@@ -16,7 +17,7 @@ PATH = default_bundle() / "tokenizer.json"
 SHARED = Tokens(PATH)
 WHOLE = Tokenizer.from_file(str(PATH))
 
-# Words that come again and again, and every character that might part them.
+# Words of every sort, and characters that might part them.
 WORDS = st.sampled_from(["the", "theorem", "x_1", "##a", "[pad]", "'s", "3.14", "\x1c", "\x0b", "zzzqqq", "q" * 120])
 TEXTS = st.lists(st.one_of(WORDS, st.text(max_size=6)), max_size=30).map(" ".join)
 
@@ -25,40 +26,61 @@ def whole(text: str) -> list[int]:
     return WHOLE.encode(text, add_special_tokens=False).ids
 
 
+@pytest.fixture(autouse=True, params=["compiled", "plain"])
+def kind(request, monkeypatch) -> str:
+    """With the kernel, and with the library that serves until it is warm."""
+    if request.param == "plain":
+        monkeypatch.setattr(jit, "_current", jit._PLAIN)
+    elif not jit.warmup():
+        pytest.skip("numba's compiler is disabled (NUMBA_DISABLE_JIT)")
+    return request.param
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS.map(str.lower).filter(lambda text: text.encode("utf-8", "ignore").decode() == text))
-def test_words_from_memory_are_what_the_tokenizer_says_of_the_whole_text(text):
-    assert SHARED.ids(text) == whole(text)
-    assert SHARED.ids(text) == whole(text)
+def test_the_ids_are_what_the_library_says(text):
+    assert SHARED.ids(text).tolist() == whole(text)
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(alphabet=st.characters(max_codepoint=127), max_size=80).map(str.lower))
 def test_every_ascii_character_parts_words_alike(text):
-    assert SHARED.ids(text) == whole(text)
+    assert SHARED.ids(text).tolist() == whole(text)
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_prompts(prompt):
-    assert SHARED.ids(prompt.lower()) == whole(prompt.lower())
+    assert SHARED.ids(prompt.lower()).tolist() == whole(prompt.lower())
 
 
-def test_a_full_memory_starts_anew(monkeypatch):
-    monkeypatch.setattr(tokens, "_MEMORY", 50)
-    small = Tokens(PATH)
-    for index in range(200):
-        text = f"word{index} and other{index % 7} things"
-        assert small.ids(text) == whole(text)
-        assert small._size <= 50 + len(text)
-        assert len(small._known) <= 20
+def test_markdown_and_the_prefix_of_inner_pieces():
+    for text in ("# a", "## a ##b", "### instruction: ####", "##!", "a##b", "####a #", "#" * 101, "x" * 100, "x" * 101):
+        assert SHARED.ids(text).tolist() == whole(text), text
 
 
-def test_threads_share_a_memory(monkeypatch):
-    monkeypatch.setattr(tokens, "_MEMORY", 100)
+def test_pieces_that_share_a_slot_are_told_apart(kind):
+    if kind == "plain":
+        pytest.skip("only the kernel has slots")
+    pieces = [b"ab", b"a", b"b", b"##b", b"##c", b"?"]
+    letters = np.frombuffer(b"".join(pieces), np.uint8)
+    starts = np.concatenate(([0], np.cumsum([len(piece) for piece in pieces]))).astype(np.int32)
+    slots = np.zeros(8, np.int32)
+    jit.kernels().list_pieces(letters, starts, slots)
+    assert sorted(slots.tolist()) == [0, 0, 1, 2, 3, 4, 5, 6]
+    for text, wanted in ((b"ab abc", [0, 0, 4]), (b"acb b", [1, 4, 3, 2]), (b"abx bb", [5, 2, 3]), (b"aaaaa", [5])):
+        ids = np.empty(len(text), np.int64)
+        limit = 4
+        n = jit.kernels().cut_words(np.frombuffer(text, np.uint8), tokens._KINDS, letters, starts, slots, 5, limit, ids)
+        assert ids[:n].tolist() == wanted, text
+
+
+def test_threads_share_a_tokenizer():
     shared, wrong = Tokens(PATH), []
 
     def ask(seed: int) -> None:
         for index in range(300):
             text = f"alpha{index * seed % 17} beta{index} gamma{seed} the end"
-            if shared.ids(text) != whole(text):
+            if shared.ids(text).tolist() != whole(text):
                 wrong.append(text)
 
     threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(1, 5)]
@@ -76,5 +98,5 @@ def test_a_tokenizer_that_does_not_cut_by_words_is_asked_about_the_whole_text(tm
     other.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     other.save(str(tmp_path / "tokenizer.json"))
     text = "it's one, two; three"
-    found = Tokens(tmp_path / "tokenizer.json").ids(text)
+    found = Tokens(tmp_path / "tokenizer.json").ids(text).tolist()
     assert found == other.encode(text, add_special_tokens=False).ids != whole(text)
