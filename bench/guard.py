@@ -25,7 +25,7 @@ from scope_edge.kernels import plain
 IMPORTS = "import os; os.environ['ORT_DISABLE_TELEMETRY'] = '1'; import numpy, tokenizers, onnxruntime"
 FIRST = "from scope_edge import Router; Router.load().route('Prove that the square root of 2 is irrational.')"
 LIMITS = {
-    "route 120 words / tokenize them": 2.6,
+    "route 120 words / tokenize them": 2.2,
     "look-up / the same in numpy": 0.5,
     "first decision / importing the libraries": 2.4,
     "its peak memory / theirs": 2.0,
