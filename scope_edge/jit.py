@@ -13,21 +13,27 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scope_edge.kernels import plain
 
-__all__ = ["Kernels", "kernels", "start_warmup", "warmup"]
+__all__ = ["Kernels", "WordPiece", "kernels", "start_warmup", "warmup"]
+
+
+class WordPiece(NamedTuple):
+    """The kernels that cut words into pieces."""
+
+    list_pieces: Callable[..., None]
+    cut_words: Callable[..., int]
 
 
 @dataclass(frozen=True)
 class Kernels:
     """One implementation of every kernel."""
 
-    cut_words: Callable[..., int] | None  # what the tokenizers library does sooner than numpy
-    list_pieces: Callable[..., None] | None
+    wordpiece: WordPiece | None  # none in numpy: the tokenizers library is faster
     spell_bytes: Callable[..., None]
     topk_cosine: Callable[..., None]
     weigh_evidence: Callable[..., float]
@@ -35,9 +41,7 @@ class Kernels:
     compiled: bool
 
 
-_PLAIN = Kernels(
-    None, None, plain.spell_bytes, plain.topk_cosine, plain.weigh_evidence, plain.fit_ability, compiled=False
-)
+_PLAIN = Kernels(None, plain.spell_bytes, plain.topk_cosine, plain.weigh_evidence, plain.fit_ability, compiled=False)
 _current = _PLAIN
 _lock = threading.Lock()
 _starting = threading.Lock()
@@ -115,16 +119,16 @@ def _compile() -> Kernels | None:
         numba.config.CACHE_DIR = folder.name
         modules = _import_kernels()
     pieces, spell, topk, weigh, ability = modules
+    wordpiece = WordPiece(pieces.list_pieces, pieces.cut_words)
     compiled = Kernels(
-        pieces.cut_words,
-        pieces.list_pieces,
+        wordpiece,
         spell.spell_bytes,
         topk.topk_cosine,
         weigh.weigh_evidence,
         ability.fit_ability,
         compiled=True,
     )
-    _exercise(compiled)
+    _exercise(compiled, wordpiece)
     return compiled
 
 
@@ -134,13 +138,12 @@ def _import_kernels() -> tuple[Any, ...]:
     return pieces, spell, topk, weigh, ability
 
 
-def _exercise(compiled: Kernels) -> None:
+def _exercise(compiled: Kernels, wordpiece: WordPiece) -> None:
     """Call each kernel with the types of the query path, so that it is compiled for them."""
     text = np.frombuffer(b"text", np.uint8)
-    if compiled.cut_words is not None and compiled.list_pieces is not None:
-        starts, slots = np.array([0, 4], np.int32), np.zeros(4, np.int32)
-        compiled.list_pieces(text, starts, slots)
-        compiled.cut_words(text, np.ones(256, np.uint8), text, starts, slots, 0, 100, np.empty(4, np.int64))
+    starts, slots = np.array([0, 4], np.int32), np.zeros(4, np.int32)
+    wordpiece.list_pieces(text, starts, slots)
+    wordpiece.cut_words(text, np.ones(256, np.uint8), text, starts, slots, 0, 100, np.empty(4, np.int64))
     compiled.spell_bytes(text, np.zeros(256, np.uint8), np.ones(3), np.zeros(1, np.int64), np.zeros(2, np.float32))
     indices, keys = np.zeros(1, np.int32), np.zeros(1, np.float32)
     anchors, scales = np.ones((2, 2), np.int8), np.ones(2, np.float32)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.jit import kernels
+from scope_edge.jit import WordPiece, kernels
 
 __all__ = ["Tokens"]
 
@@ -39,27 +38,27 @@ class Tokens:
 
         self._tokenizer = Tokenizer.from_file(str(path))
         self._plain = _cuts_words_alone(self._tokenizer)
+        self._vocabulary: _Vocabulary | None = None  # listed when the kernels are warm
 
     def ids(self, text: str) -> NDArray[np.int64]:
         """Token ids of a lower-cased text."""
-        cut = kernels().cut_words
-        if cut is None or not self._plain or not text.isascii():
+        wordpiece = kernels().wordpiece
+        if wordpiece is None or not self._plain or not text.isascii():
             # Not `encode`, which holds the interpreter's lock.
             return np.array(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids, np.int64)
+        if self._vocabulary is None:
+            self._vocabulary = self._listed(wordpiece)
         ids = np.empty(len(text), np.int64)
-        return ids[: cut(np.frombuffer(text.encode(), np.uint8), _KINDS, *self._vocabulary, ids)]
+        return ids[: wordpiece.cut_words(np.frombuffer(text.encode(), np.uint8), _KINDS, *self._vocabulary, ids)]
 
-    @cached_property
-    def _vocabulary(self) -> _Vocabulary:
+    def _listed(self, wordpiece: WordPiece) -> _Vocabulary:
         model, numbers = self._tokenizer.model, self._tokenizer.get_vocab()
         pieces = [piece.encode() for piece in sorted(numbers, key=numbers.__getitem__)]
         letters = np.frombuffer(b"".join(pieces), np.uint8)
         starts = np.concatenate(([0], np.cumsum([len(piece) for piece in pieces]))).astype(np.int32)
         # At most half of the slots are taken, or searches get long.
         slots = np.zeros(2 << len(pieces).bit_length(), np.int32)
-        list_pieces = kernels().list_pieces
-        assert list_pieces is not None  # compiled together with `cut_words`
-        list_pieces(letters, starts, slots)
+        wordpiece.list_pieces(letters, starts, slots)
         return _Vocabulary(letters, starts, slots, numbers[model.unk_token], model.max_input_chars_per_word)
 
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import json
 import math
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +9,6 @@ import pytest
 from comparing import ARRAYS, crafted, same
 from hypothesis import example, given
 from hypothesis import strategies as st
-from processes import run_python
 from prompts import PROMPTS
 
 import scope_edge
@@ -456,128 +453,3 @@ def test_queries_go_on_while_the_pool_changes(own_router, batch):
             done.set()
         assert changes.result() > 0
     assert own_router.models == names
-
-
-# --- fresh processes ---
-
-_ASK = """
-import json, sys
-from scope_edge import Router, jit
-prompts = json.load(sys.stdin)
-router = Router.load()
-if "warm" in sys.argv:
-    router.warmup()
-plan = router.route_batch(prompts, alpha=0.6)
-print(json.dumps({
-    "compiled": jit.kernels().compiled,
-    "models": plan.models,
-    "p": plan.estimates.p_correct.tobytes().hex(),
-    "cost": plan.estimates.cost_usd.tobytes().hex(),
-}))
-"""
-
-
-def test_the_compiler_decides_nothing(router, batch):
-    stdin = json.dumps(PROMPTS).encode()
-    runs = {
-        "warm": run_python(_ASK, "warm", stdin=stdin, env={"NUMBA_DISABLE_JIT": None}),
-        "no jit": run_python(_ASK, "warm", stdin=stdin, env={"NUMBA_DISABLE_JIT": "1"}),
-    }
-    answers = {}
-    for label, run in runs.items():
-        assert run.returncode == 0, run.stderr.decode()
-        answers[label] = json.loads(run.stdout)
-    assert [answers[label].pop("compiled") for label in runs] == [True, False]
-    assert answers["warm"] == answers["no jit"]
-    assert answers["warm"]["models"] == router.route_batch(PROMPTS, alpha=0.6).models
-    assert bytes.fromhex(answers["warm"]["p"]) == batch.p_correct.tobytes()
-    assert bytes.fromhex(answers["warm"]["cost"]) == batch.cost_usd.tobytes()
-
-
-HEAVY = ("numba", "onnxruntime", "usearch", "torch", "polars", "sklearn")
-
-
-def test_importing_the_package_is_light():
-    code = f"import scope_edge, sys; print([name for name in {(*HEAVY, 'numpy')!r} if name in sys.modules])"
-    assert run_python(code).stdout.strip() == b"[]"
-
-
-def test_importing_the_router_is_light():
-    code = f"from scope_edge import Router; import sys; print([name for name in {HEAVY!r} if name in sys.modules])"
-    assert run_python(code).stdout.strip() == b"[]"
-
-
-def test_the_first_decision_imports_no_compiler():
-    code = (
-        "from scope_edge import Router; import sys; Router.load().route('hi');"
-        f"print([name for name in {HEAVY!r} if name in sys.modules])"
-    )
-    run = run_python(code)
-    assert run.stdout.strip() == b"['onnxruntime']", run.stderr.decode()
-
-
-def test_a_process_that_goes_on_gets_the_compiled_kernels_by_itself():
-    code = (
-        "import sys, threading\n"
-        "from scope_edge import Router, jit\n"
-        "router = Router.load()\n"
-        "for index in range(20): router.route(f'prompt {index}')\n"
-        "[thread.join() for thread in threading.enumerate() if thread.name == 'scope-edge-warmup']\n"
-        "print(jit.kernels().compiled)"
-    )
-    run = run_python(code, env={"NUMBA_DISABLE_JIT": None})
-    assert run.stdout.strip() == b"True", run.stderr.decode()
-
-
-def test_a_process_may_end_while_the_kernels_are_warming():
-    code = "from scope_edge import Router; Router.load().route_batch([f'prompt {i}' for i in range(20)]); print('done')"
-    run = run_python(code, env={"NUMBA_DISABLE_JIT": None})
-    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, b"done", b"")
-
-
-def test_a_fork_during_the_warm_up_does_not_hang():
-    run = run_python(
-        "import os, signal, time\n"
-        "from scope_edge import jit\n"
-        "jit.start_warmup()\n"
-        "time.sleep(0.05)\n"
-        "child = os.fork()\n"
-        "if child == 0:\n"
-        "    signal.alarm(60)\n"
-        "    jit.warmup()\n"
-        "    os._exit(0)\n"
-        "_, status = os.waitpid(child, 0)\n"
-        "print(os.waitstatus_to_exitcode(status))\n"
-    )
-    assert run.stdout.split() == [b"0"], run.stderr.decode()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_forks_between_busy_threads_still_decide(small_bundle):
-    code = (
-        "import os, sys, threading, time\n"
-        "from scope_edge import Router\n"
-        "router = Router.load(sys.argv[1])\n"
-        "wanted = router.route('Add 3 and 4, then multiply by 5.').model\n"
-        "stop = threading.Event()\n"
-        "def work(seed):\n"
-        "    index = seed\n"
-        "    while not stop.is_set():\n"
-        "        router.route(f'What is {index} times {index % 7}, and why?')\n"
-        "        index += 4\n"
-        "threads = [threading.Thread(target=work, args=(seed,), daemon=True) for seed in range(4)]\n"
-        "for thread in threads: thread.start()\n"
-        "for _ in range(20):\n"
-        "    child = os.fork()\n"
-        "    if child == 0:\n"
-        "        os._exit(0 if router.route('Add 3 and 4, then multiply by 5.').model == wanted else 1)\n"
-        "    deadline = time.monotonic() + 60\n"
-        "    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):\n"
-        "        if time.monotonic() > deadline: os.kill(child, 9); sys.exit('a child hangs')\n"
-        "        time.sleep(0.005)\n"
-        "    if ended[1]: sys.exit('a child failed or decided otherwise')\n"
-        "stop.set()\n"
-        "print('done')\n"
-    )
-    result = run_python("import warnings; warnings.simplefilter('ignore')\n" + code, str(small_bundle))
-    assert result.stdout.strip() == b"done", result.stderr.decode()

@@ -65,12 +65,13 @@ def test_pieces_that_share_a_slot_are_told_apart(kind):
     letters = np.frombuffer(b"".join(pieces), np.uint8)
     starts = np.concatenate(([0], np.cumsum([len(piece) for piece in pieces]))).astype(np.int32)
     slots = np.zeros(8, np.int32)
-    jit.kernels().list_pieces(letters, starts, slots)
+    wordpiece = jit.kernels().wordpiece
+    wordpiece.list_pieces(letters, starts, slots)
     assert sorted(slots.tolist()) == [0, 0, 1, 2, 3, 4, 5, 6]
     for text, wanted in ((b"ab abc", [0, 0, 4]), (b"acb b", [1, 4, 3, 2]), (b"abx bb", [5, 2, 3]), (b"aaaaa", [5])):
         ids = np.empty(len(text), np.int64)
         limit = 4
-        n = jit.kernels().cut_words(np.frombuffer(text, np.uint8), tokens._KINDS, letters, starts, slots, 5, limit, ids)
+        n = wordpiece.cut_words(np.frombuffer(text, np.uint8), tokens._KINDS, letters, starts, slots, 5, limit, ids)
         assert ids[:n].tolist() == wanted, text
 
 

@@ -37,7 +37,7 @@ __all__ = ["Recipe", "smoke_recipe", "train"]
 
 HEAD_CHARS, TAIL_CHARS = 2048, 1024
 MIN_OUTCOMES = 30
-PARITY_LIMITS = {"float": 1e-3, "int8": 0.2}
+PARITY_LIMITS = {"float": 1e-3, "int8": 0.1}
 """Largest difference to torch that an export may show in a loading; more is a defect."""
 
 
