@@ -11,7 +11,7 @@ def main(path: str) -> None:
     """Check one wheel."""
     with zipfile.ZipFile(path) as wheel:
         names = set(wheel.namelist())
-        for kernel in ("ability", "pieces", "plain", "spell", "topk", "weigh"):
+        for kernel in ("ability", "choose", "plain", "text", "topk", "weigh"):
             assert f"scope_edge/kernels/{kernel}.py" in names, f"no kernel {kernel}"
         assert "scope_edge/py.typed" in names, "no py.typed"
         files = json.loads(wheel.read(f"{BUNDLE}manifest.json"))["files"]

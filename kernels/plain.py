@@ -1,10 +1,14 @@
 """The same kernels in numpy: they serve until the compiled ones are warm, with equal results."""
 
+import math
+
 import numpy as np
 
-__all__ = ["fit_ability", "spell_bytes", "topk_cosine", "weigh_evidence"]
+__all__ = ["choose_best", "fit_ability", "spell_bytes", "topk_cosine", "weigh_evidence"]
 
 _BLOCK = 1024
+_PER_LOG_2, _LOG_2_HIGH, _LOG_2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
+_SERIES = tuple(1.0 / math.factorial(order) for order in range(13, -1, -1))
 
 
 def spell_bytes(data, kinds, logs, counts, trigrams):
@@ -15,27 +19,44 @@ def spell_bytes(data, kinds, logs, counts, trigrams):
     hashed = ((wide[:-2] * prime ^ wide[1:-1]) * prime ^ wide[2:]) * spread >> np.uint32(8)
     hits = np.bincount((hashed % np.uint32(len(trigrams))).astype(np.intp), minlength=len(trigrams))
     every = logs[np.minimum(hits, len(logs) - 1)]
-    trigrams[:] = every / max(np.sqrt(np.cumsum(every * every)[-1]), 0.1)
+    equal = np.bincount(hits)[1:]
+    squares = logs[np.minimum(np.arange(1, len(equal) + 1), len(logs) - 1)] ** 2 * equal
+    trigrams[:] = every / max(np.sqrt(np.cumsum(squares)[-1] if len(squares) else 0.0), 0.1)
 
 
 def topk_cosine(z, anchors, scales, indices, cosines):
     """See `topk.topk_cosine`. Integer dots stay below 2**24, so float32 products are exact."""
-    scale = np.float32(max(float(np.abs(z).max()), 1e-12) / 127.0)
-    query = np.rint(z / scale)
-    every = np.empty(len(anchors), np.float32)
-    for start in range(0, len(anchors), _BLOCK):
-        every[start : start + _BLOCK] = anchors[start : start + _BLOCK].astype(np.float32) @ query
-    every *= scales
-    k = len(indices)
-    least = np.partition(every, len(every) - k)[len(every) - k]
-    candidates = np.flatnonzero(every >= least)
-    chosen = candidates[np.argsort(-every[candidates], kind="stable")[:k]]
-    indices[:] = chosen
-    cosines[:] = every[chosen] * scale
+    for one, vector in enumerate(z):
+        scale = np.float32(max(float(np.abs(vector).max()), 1e-12) / 127.0)
+        query = np.rint(vector / scale)
+        every = np.empty(len(anchors), np.float32)
+        for start in range(0, len(anchors), _BLOCK):
+            every[start : start + _BLOCK] = anchors[start : start + _BLOCK].astype(np.float32) @ query
+        every *= scales
+        k = indices.shape[1]
+        least = np.partition(every, len(every) - k)[len(every) - k]
+        candidates = np.flatnonzero(every >= least)
+        chosen = candidates[np.argsort(-every[candidates], kind="stable")[:k]]
+        indices[one] = chosen
+        cosines[one] = every[chosen] * scale
 
 
-def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool, settings, terms, out):
-    """See `weigh.weigh_evidence`. A cumulative sum adds one by one, in the kernel's order."""
+def weigh_evidence(
+    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, similarity
+):
+    """See `weigh.weigh_evidence`."""
+    if rows.min(initial=0) < 0:
+        return False
+    for prompt in range(len(rows)):
+        similarity[prompt] = _weigh(
+            rows[prompt], cosines[prompt], voices, own[prompt], average, loadings, results, pool, settings,
+            n_tokens[prompt], terms[min(prompt, len(terms) - 1)], out[prompt],
+        )  # fmt: skip
+    return True
+
+
+def _weigh(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out):
+    """See `weigh._weigh`. A cumulative sum adds one by one, in the kernel's order."""
     unit, shrinkage, length_shrinkage, reach_shrinkage = settings[1:5]
     l0, l1, l2, l3, k1, k2, reach_variance, width, highest = settings[5:]
     rank, split = int(settings[0]), int(settings[0]) + 1
@@ -52,7 +73,8 @@ def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool,
     def along(loading, latents):
         return np.cumsum(loading[:, None] * latents, axis=0)[-1]
 
-    theta, psi, triangle, calibration, quantiles = np.split(pool, [rank, len(own) - 2, len(pool) - 7, len(pool) - 4])
+    ends = [rank, len(own) - 2, len(pool) - 10, len(pool) - 7, len(pool) - 3]
+    theta, psi, triangle, calibration, quantiles, (ratio, price_in, price_out) = np.split(pool, ends)
     reach, scale, shift = calibration
     evidence = information / unit
     unknown = reach_shrinkage / (evidence + reach_shrinkage)
@@ -66,15 +88,40 @@ def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool,
     i, j = np.tril_indices(rank)
     spread = np.maximum(along(loading[i] * loading[j], triangle), 0.0) + l3 * l3 / (evidence + shrinkage)
     spread = width * scale * np.sqrt(spread + unknown * reach_variance)
-    out[:3] = np.minimum(np.maximum((-logit, spread - logit, -spread - logit), -60.0), 60.0)
+    out[:3] = 1.0 / (1.0 + _exp(np.minimum(np.maximum((-logit, spread - logit, -spread - logit), -60.0), 60.0)))
     terms[4] = (common_length + along(near[split:-1], psi)) + length_residual / (
         length_information + length_shrinkage * unit
     )
     terms[5] = longer
     terms[6] = along(apart[split:-1], psi)
     log_tokens = np.minimum(np.maximum((terms[4] + k1 * terms[5]) + k2 * terms[6], 0.0), highest)
-    out[3:] = np.minimum(np.maximum(log_tokens + quantiles, 0.0), highest)
+    out[3:7] = _exp(np.minimum(np.maximum(log_tokens + quantiles, 0.0), highest)) - 1.0
+    out[7] = tokens_in = n_tokens * ratio
+    out[8:] = out[5:7].astype(np.float64) * price_out + tokens_in * price_in
     return np.cumsum(cosines[:5].astype(np.float64))[-1] / len(cosines[:5])
+
+
+def choose_best(figures, value, order, best):
+    """See `choose.choose_best`."""
+    p, cost = figures[:, 0], figures[:, -1]
+    # In float32, different trades would tie.
+    worth = p if value == np.inf else p.astype(np.float64) * value - cost
+    best[:] = worth.argmax(axis=1)
+    ties = worth == worth[np.arange(len(best)), best, None]
+    if np.count_nonzero(ties) > len(best):
+        for prompt in np.flatnonzero(ties.sum(axis=1) > 1):
+            equal = np.flatnonzero(ties[prompt])
+            best[prompt] = min(equal, key=lambda m: (cost[prompt, m], order[m]))
+
+
+def _exp(x):
+    """See `weigh._exp`."""
+    whole = np.floor(x * _PER_LOG_2 + 0.5)
+    rest = (x - whole * _LOG_2_HIGH) - whole * _LOG_2_LOW
+    total = np.zeros_like(x)
+    for factor in _SERIES:
+        total = total * rest + factor
+    return np.ldexp(total, whole.astype(np.int32))
 
 
 def fit_ability(loadings, offsets, scores, prior_mean, prior_precision, mean, precision):

@@ -15,9 +15,9 @@ _CHUNK = 256 * _TILE  # anchors whose groups are worked out before any is looked
 
 @njit(cache=True, nogil=True)
 def topk_cosine(z, anchors, scales, indices, cosines):
-    """Write the indices and cosines of the k anchors most similar to a unit vector, best first.
+    """Write the indices and cosines of the k anchors most similar to each of some unit vectors, best first.
 
-    z (D,) float32; anchors (N, D) int8; scales (N,) float32; indices (k,) int32 and cosines (k,)
+    z (n, D) float32; anchors (N, D) int8; scales (N,) float32; indices (n, k) int32 and cosines (n, k)
     float32 are overwritten. z is rounded to codes of int8 too. Dot products of codes are exact integers
     below 2**24, so the cosines are the same on every path; equal ones go by lower index. Needs k <= N.
 
@@ -25,57 +25,78 @@ def topk_cosine(z, anchors, scales, indices, cosines):
     k-th key from below: few groups are looked at again, and none by a branch that a processor has to guess.
     """
     n_anchors, dim = anchors.shape
-    largest = np.float32(0.0)
-    for column in range(dim):
-        largest = max(largest, abs(z[column]))
-    scale = np.float32(max(float(largest), 1e-12) / 127.0)
+    k = indices.shape[1]
     query, codes = np.empty(dim, np.int16), np.empty(dim, np.int8)
-    for column in range(dim):
-        query[column] = np.int16(np.rint(z[column] / scale))
-        codes[column] = np.int8(query[column])
-
-    k = len(indices)
     room, most = 4 * k + _GROUP, -(-min(_CHUNK, n_anchors) // _GROUP)
-    best, rows, found, least = np.empty(room, np.float32), np.empty(room, np.int32), 0, np.float32(-np.inf)
+    best, rows = np.empty(room, np.float32), np.empty(room, np.int32)
     tile, tops = np.empty(_TILE, np.float32), np.empty(most, np.float32)
     groups, ranks = np.empty(most + 1, np.int32), np.empty(max(most, room), np.int32)
-    for start in range(0, n_anchors, _CHUNK):
-        stop = min(start + _CHUNK, n_anchors)
-        n_groups = -(-(stop - start) // _GROUP)
-        _read_tops(query, codes, anchors, scales, start, stop, tile, tops)
-        if start == 0 and n_groups >= k:
-            least = _highest(tops, ranks, n_groups, k)
-        n_hits = 0
-        for first in range(0, n_groups, _TILE):
-            part, above = tops[first : min(first + _TILE, n_groups)], np.int32(0)
-            for place in range(len(part)):
-                above = np.int32(above + np.int32(part[place] >= least))
-            if above:
-                for place in range(len(part)):
-                    groups[n_hits] = first + place
-                    n_hits += part[place] >= least
-        for group in groups[:n_hits]:
-            first = start + group * _GROUP
-            last = min(first + _GROUP, stop)
-            _read_keys(query, anchors, scales, first, last, tile)
-            for row in range(first, last):
-                best[found] = tile[row - first]
-                rows[found] = row
-                found += tile[row - first] >= least
-            if found > room - _GROUP:
+    for one in range(len(z)):
+        scale = _encode(z[one], query, codes)
+        found, least = 0, np.float32(-np.inf)
+        for start in range(0, n_anchors, _CHUNK):
+            stop = min(start + _CHUNK, n_anchors)
+            n_groups = -(-(stop - start) // _GROUP)
+            _read_tops(query, codes, anchors, scales, start, stop, tile, tops)
+            if start == 0 and n_groups >= k:
+                least = _highest(tops, ranks, n_groups, k)
+            for group in groups[: _find_from(tops, n_groups, least, groups)]:
+                first = start + group * _GROUP
+                last = min(first + _GROUP, stop)
+                _read_keys(query, anchors, scales, first, last, tile)
+                for row in range(first, last):
+                    best[found] = tile[row - first]
+                    rows[found] = row
+                    found += tile[row - first] >= least
+                if found > room - _GROUP:
+                    least = _highest(best, ranks, found, k)
+                    found = _keep(best, rows, found, k, least)
+            if found > 2 * k or stop == n_anchors:
                 least = _highest(best, ranks, found, k)
                 found = _keep(best, rows, found, k, least)
-        if found > 2 * k or stop == n_anchors:
-            least = _highest(best, ranks, found, k)
-            found = _keep(best, rows, found, k, least)
+        _sort(best, rows, scale, indices[one], cosines[one])
+
+
+@njit(cache=True, nogil=True)
+def _encode(z, query, codes):
+    """Write a vector's codes in two widths, and return their scale."""
+    largest = np.float32(0.0)
+    for column in range(len(z)):
+        largest = max(largest, abs(z[column]))
+    scale = np.float32(max(float(largest), 1e-12) / 127.0)
+    for column in range(len(z)):
+        query[column] = np.int16(np.rint(z[column] / scale))
+        codes[column] = np.int8(query[column])
+    return scale
+
+
+@njit(cache=True, nogil=True)
+def _find_from(values, n, least, places):
+    """Write where the first n values are at or above the least, and return how many are."""
+    found = 0
+    for first in range(0, n, _TILE):
+        part, above = values[first : min(first + _TILE, n)], np.int32(0)
+        for place in range(len(part)):
+            above = np.int32(above + np.int32(part[place] >= least))
+        if above:
+            for place in range(len(part)):
+                places[found] = first + place
+                found += part[place] >= least
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _sort(keys, rows, scale, indices, cosines):
+    """Write the rows and cosines of the first keys, highest first, the lower row first where they are equal."""
+    k = len(indices)
     for one in range(k):
         place = np.int32(0)
         for other in range(one):
-            place = np.int32(place + np.int32(best[other] >= best[one]))
+            place = np.int32(place + np.int32(keys[other] >= keys[one]))
         for other in range(one + 1, k):
-            place = np.int32(place + np.int32(best[other] > best[one]))
+            place = np.int32(place + np.int32(keys[other] > keys[one]))
         indices[place] = rows[one]
-        cosines[place] = best[one] * scale
+        cosines[place] = keys[one] * scale
 
 
 @njit(cache=True, nogil=True)

@@ -1,40 +1,72 @@
-"""From a prompt's neighbourhood to every model's logit with its interval, and quantiles of log tokens."""
+"""From a prompt's neighbourhood to every model's accuracy with its interval, its tokens and its cost."""
+
+import math
 
 import numpy as np
 from numba import njit
 
 __all__ = ["weigh_evidence"]
 
+# exp(x) = 2**n exp(r), with n the whole number nearest to x / log 2, whose parts are given so that n times the
+# first is exact; exp(r) by its series. Only products and sums: numpy's twin comes to the same bits, which no
+# library's exp is sure to.
+_PER_LOG_2, _LOG_2_HIGH, _LOG_2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
+_SERIES = tuple(1.0 / math.factorial(order) for order in range(13, -1, -1))
+_POWERS = 2.0 ** np.arange(-90, 91)
+
 
 @njit(cache=True, nogil=True)
-def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool, settings, terms, out):
-    """Write the terms of the estimator (see `scope_edge.estimator`) and what they come to.
+def weigh_evidence(
+    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, similarity
+):
+    """Write the terms of the estimator (see `scope_edge.estimator`) for some prompts, and what they come to.
 
     K and L are the ranks of the response models, M the number of models.
 
-    rows (k,) int32, cosines (k,) float32; voices (steps + 1,) int32
-        The nearest anchors, best first; how loudly an anchor speaks at each step of the cosine from 0 to 1.
-    own (K + 1 + L + 1,) float32; average, float64
-        The prompt's loadings a, b, c, d; the average model's latents theta0, -1, psi0, 1.
+    rows (n, k) int32, cosines (n, k) float32; voices (steps + 1,) int32
+        The nearest anchors, best first, by their rows in loadings and results, -1 where an anchor is not among
+        them; how loudly an anchor speaks at each step of the cosine from 0 to 1.
+    own (n, K + 1 + L + 1) float32; average, float64
+        The prompts' loadings a, b, c, d; the average model's latents theta0, -1, psi0, 1.
     loadings (N, K + 1 + L + 1) float32; results (N, 4 M) int16
         Of the anchors: a, b, c, d; the models' residuals and their information, of correctness and
         then of length, zero where there is no result.
-    pool (K + L + K (K + 1) / 2 + 7, M) float64
+    pool (K + L + K (K + 1) / 2 + 10, M) float64
         theta and psi apart from the average; the lower triangle of theta's covariance, off the diagonal
-        twice; reach; scale and shift; what to add to log tokens for its quantiles and its mean, four rows.
+        twice; reach; scale and shift; what to add to log tokens for its quantiles and its mean, four rows; what to
+        multiply n_tokens with; the price of an input and an output token in USD.
     settings (14,) float64
         K; the unit of votes times information; shrinkage, length shrinkage, reach shrinkage; l0 to l3;
         k1, k2; the variance of reach; half the width of an interval, in standard deviations; the
         highest log tokens.
-    terms (7, M) float64, out (7, M) float32, overwritten
-        Four terms of the logit and three of the length. The logit and the ends of its interval, all
-        three negated and within 60; log tokens at their quantiles and for their mean.
+    n_tokens (n,) float64
+        The prompts' lengths in a typical model's tokens.
+    terms (n, 7, M) float64 (or (1, 7, M), which every prompt overwrites); out (n, 10, M) float32
+        Four terms of the logit and three of the length. P and the ends of its interval; output tokens at their
+        quantiles and their mean; input tokens; the cost in USD at the last quantile, and the mean cost.
+    similarity (n,) float64
+        The mean cosine of the five nearest.
 
-    Returns the mean cosine of the five nearest.
+    Returns whether all anchors are there; if not, nothing is written.
 
     Sums over anchors are of whole numbers, or of float16 times whole numbers, and so exact in any
     order; all others run in one fixed order. Compiled or not, the bits are the same.
     """
+    for prompt in range(len(rows)):
+        for place in range(rows.shape[1]):
+            if rows[prompt, place] < 0:
+                return False
+    for prompt in range(len(rows)):
+        similarity[prompt] = _weigh(
+            rows[prompt], cosines[prompt], voices, own[prompt], average, loadings, results, pool, settings,
+            n_tokens[prompt], terms[min(prompt, len(terms) - 1)], out[prompt],
+        )  # fmt: skip
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _weigh(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out):
+    """The same for one prompt; returns the mean cosine of the five nearest."""
     rank, unit = int(settings[0]), settings[1]
     shrinkage, length_shrinkage, reach_shrinkage = settings[2], settings[3], settings[4]
     l0, l1, l2, l3 = settings[5], settings[6], settings[7], settings[8]
@@ -116,14 +148,28 @@ def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool,
         logit = scale[m] * logit + shift[m]
         spread = max(variance[m], 0.0) + l3 * l3 / (evidence + shrinkage)
         spread = width * scale[m] * np.sqrt(spread + unknown * reach_variance)
-        out[0, m] = min(max(-logit, -60.0), 60.0)
-        out[1, m] = min(max(spread - logit, -60.0), 60.0)
-        out[2, m] = min(max(-spread - logit, -60.0), 60.0)
+        out[0, m] = 1.0 / (1.0 + _exp(min(max(-logit, -60.0), 60.0)))
+        out[1, m] = 1.0 / (1.0 + _exp(min(max(spread - logit, -60.0), 60.0)))
+        out[2, m] = 1.0 / (1.0 + _exp(min(max(-spread - logit, -60.0), 60.0)))
         terms[5, m] = longer
         local = length_residual[m] / (length_information[m] + length_shrinkage * unit)
         known_length[m] = (common_length + known_length[m]) + local
         log_tokens = (known_length[m] + k1 * longer) + k2 * suits_length[m]
         log_tokens = min(max(log_tokens, 0.0), highest)
         for quantile in range(4):
-            out[3 + quantile, m] = min(max(log_tokens + pool[row + 3 + quantile, m], 0.0), highest)
+            out[3 + quantile, m] = _exp(min(max(log_tokens + pool[row + 3 + quantile, m], 0.0), highest)) - 1.0
+        tokens_in = n_tokens * pool[row + 7, m]
+        out[7, m] = tokens_in
+        for quantile in range(2):
+            out[8 + quantile, m] = float(out[5 + quantile, m]) * pool[row + 9, m] + tokens_in * pool[row + 8, m]
     return similarity / nearest
+
+
+@njit(cache=True, nogil=True)
+def _exp(x):
+    whole = np.floor(x * _PER_LOG_2 + 0.5)
+    rest = (x - whole * _LOG_2_HIGH) - whole * _LOG_2_LOW
+    total = 0.0
+    for factor in _SERIES:
+        total = total * rest + factor
+    return total * _POWERS[int(whole) + 90]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,8 @@ BUILT = 0
 """Provenance of an anchor that came with the bundle."""
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """The anchors nearest to a prompt, best first: rows (k,) int32 and cosines (k,) float32."""
+class Neighbours(NamedTuple):
+    """The anchors nearest to a prompt, best first: rows (k,) int32 and cosines (k,) float32; (n, k) for a batch."""
 
     rows: NDArray[np.int32]
     cosines: NDArray[np.float32]
@@ -180,12 +179,15 @@ class AnchorSet:
         return self._row_of.get(anchor_id)
 
     def nearest(self, z: NDArray[np.float32], k: int) -> Neighbours:
-        """The k anchors with the highest cosine to a unit vector; ties go to the lower row.
+        """The k anchors with the highest cosine to each unit vector; ties go to the lower row.
 
-        z: float32 of shape (dim,). k is cut to the number of anchors.
+        z: float32 of shape (n, dim), or (dim,) for one. k is cut to the number of anchors.
         """
+        if z.ndim == 1:
+            rows, cosines = self.nearest(z[None], k)
+            return Neighbours(rows[0], cosines[0])
         k = min(k, len(self))
-        rows, cosines = np.empty(k, np.int32), np.empty(k, np.float32)
+        rows, cosines = np.empty((len(z), k), np.int32), np.empty((len(z), k), np.float32)
         kernels().topk_cosine(z, self.codes, self.scales, rows, cosines)
         return Neighbours(rows, cosines)
 

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError, PromptError
+from scope_edge.reading import Reader
 from scope_edge.session import open_session
-from scope_edge.surface import describe
-from scope_edge.tokens import Tokens
 
 __all__ = ["Encoder", "Encoding", "check_prompt", "quantise", "slice_text"]
 
-UNKNOWN_ID = 1
 _OUTPUTS = ["z", "loadings"]
 
 
-@dataclass(frozen=True)
-class Encoding:
+class Encoding(NamedTuple):
     """What the encoder says of one prompt.
 
     z (dim,) float32, unit norm; loadings (rank + 1 + length_rank + 1,) float32: a, b, c, d of the response
@@ -116,8 +112,7 @@ class Encoder:
             self._tail = int(config["tail_chars"])
             self._tokens_per_id = float(config["tokens_per_id"])
             self._rank = int(config["rank"])
-            self._trigram_bins = int(config["trigram_bins"])
-            self._tokens = Tokens(folder / "tokenizer.json")
+            self._reader = Reader(folder / "tokenizer.json", int(config["trigram_bins"]))
             self._session = open_session(folder / "encoder.onnx")
         # Both libraries raise bare Exceptions on malformed files.
         except Exception as error:
@@ -125,21 +120,17 @@ class Encoder:
 
     def tokenize(self, text: str) -> NDArray[np.int64]:
         """Token ids of the slice of a checked prompt that is encoded, shape (n_tokens,)."""
-        ids = self._tokens.ids(self._slice(text).lower())
-        return ids if len(ids) else np.array([UNKNOWN_ID], np.int64)
+        return self._reader.read(slice_text(text, self._head, self._tail), len(text)).ids
 
     def encode(self, text: str) -> Encoding:
         """Encode one checked prompt."""
-        part, ids = self._slice(text), self.tokenize(text)
-        surface, trigrams = describe(part, len(text), self._trigram_bins)
-        feeds = {"input_ids": ids, "surface": surface[None], "trigrams": trigrams[None]}
+        part = slice_text(text, self._head, self._tail)
+        seen = self._reader.read(part, len(text))
+        feeds = {"input_ids": seen.ids, "surface": seen.surface[None], "trigrams": seen.trigrams[None]}
         z, loadings = self._session.run(_OUTPUTS, feeds)
-        n_tokens = len(ids) * (len(text) / len(part)) * self._tokens_per_id
+        n_tokens = len(seen.ids) * (len(text) / len(part)) * self._tokens_per_id
         return Encoding(z[0], loadings[0], self._rank, n_tokens)
 
     def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
         """Encode many checked prompts; each result is the same as from `encode`."""
         return [self.encode(text) for text in texts]
-
-    def _slice(self, text: str) -> str:
-        return slice_text(text, self._head, self._tail)

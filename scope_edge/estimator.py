@@ -22,8 +22,9 @@ delta = sum w (y - p) / (shrinkage + sum w p (1 - p)), so a few neighbours say l
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,6 @@ Z80 = 1.2815515655446004
 """Half of the width of a central 80% interval, in standard deviations."""
 
 _LOUDEST = 1024  # the vote of an anchor at cosine 1
-_ONE = np.float32(1)
 _STEPS = 4096  # of the cosine, in the table of voices
 _LOG_TOKENS_MAX = np.float32(12.7)  # 328k tokens, the end of the stored scale
 
@@ -88,16 +88,31 @@ class LookupSettings:
             raise BundleError("config.json has no valid lookup settings", got=str(error)) from error
 
 
+class _Figure:
+    """One row of `Estimates.figures`, by its name."""
+
+    def __init__(self, row: int) -> None:
+        self.row = row
+
+    def __get__(self, estimates: Estimates, owner: type[Estimates]) -> NDArray[np.float32]:
+        figure: NDArray[np.float32] = estimates.figures[..., self.row, :]
+        return figure
+
+
 @dataclass(frozen=True)
 class Estimates:
     """Predictions per model, before any call is made.
 
-    Every array is float32, of shape (n_models,) for one prompt and (n_prompts, n_models) for a
+    Every figure is a float32 array, of shape (n_models,) for one prompt and (n_prompts, n_models) for a
     batch, and never NaN.
 
     Attributes
     ----------
     models : list of str
+    order : int32 array of shape (n_models,)
+        Rises with the models' names.
+    figures : float32 array of shape (10, n_models) or (n_prompts, 10, n_models)
+        All that follow but novelty, in one piece.
     p_correct, p_low, p_high : in [0, 1]; the probability of a right answer and its 80% credible
         interval, which says how well the model is known here.
     input_tokens, output_tokens : expected counts.
@@ -108,40 +123,33 @@ class Estimates:
     """
 
     models: list[str]
-    p_correct: NDArray[np.float32]
-    p_low: NDArray[np.float32]
-    p_high: NDArray[np.float32]
-    input_tokens: NDArray[np.float32]
-    output_tokens: NDArray[np.float32]
-    output_tokens_p10: NDArray[np.float32]
-    output_tokens_p50: NDArray[np.float32]
-    output_tokens_p90: NDArray[np.float32]
-    cost_usd: NDArray[np.float32]
-    cost_usd_p90: NDArray[np.float32]
+    order: NDArray[np.int32]
+    figures: NDArray[np.float32]
     novelty: Any
+
+    p_correct, p_low, p_high = _Figure(0), _Figure(1), _Figure(2)
+    output_tokens_p10, output_tokens_p50, output_tokens_p90 = _Figure(3), _Figure(4), _Figure(5)
+    output_tokens, input_tokens, cost_usd_p90, cost_usd = _Figure(6), _Figure(7), _Figure(8), _Figure(9)
 
     def row(self, index: int) -> Estimates:
         """The estimates of one prompt of a batch."""
-        return self._map(lambda array: array[index], float(self.novelty[index]), self.models)
+        return Estimates(self.models, self.order, self.figures[index], float(self.novelty[index]))
 
     def only(self, columns: NDArray[np.intp]) -> Estimates:
         """The estimates of some of the models."""
         models = [self.models[column] for column in columns]
-        return self._map(lambda array: array[..., columns], self.novelty, models)
+        return Estimates(models, self.order[columns], self.figures.take(columns, axis=-1), self.novelty)
 
     def rows(self) -> list[dict[str, float | str]]:
         """One dict per model, for tables and JSON; for one prompt only."""
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
         return [
-            {"model": model, **{name: float(array[index]) for name, array in arrays.items()}}
-            for index, model in enumerate(self.models)
+            {"model": model, **{name: figures[row] for name, row in _ROWS.items()}}
+            for model, figures in zip(self.models, self.figures.T.tolist(), strict=True)
         ]
 
-    def _map(self, pick: Any, novelty: Any, models: list[str]) -> Estimates:
-        return Estimates(models=models, novelty=novelty, **{name: pick(getattr(self, name)) for name in _ARRAYS})
 
-
-_ARRAYS = tuple(field.name for field in fields(Estimates) if field.name not in ("models", "novelty"))
+_ROWS = {name: figure.row for name, figure in vars(Estimates).items() if isinstance(figure, _Figure)}
+_N_TERMS = 7
 
 
 class Estimator:
@@ -159,8 +167,7 @@ class Estimator:
         self.fingerprints = fingerprints
         self.settings = settings
         self.reach = reach
-        self._novelty_quantiles = np.asarray(novelty_quantiles, np.float32)
-        self._novelty_levels = np.linspace(0, 1, len(self._novelty_quantiles))
+        self._novelty_quantiles = [float(value) for value in novelty_quantiles]
         self._known = AnchorResults(anchors, fingerprints)
         cosines = np.arange(_STEPS + 1) / _STEPS
         self._voices = np.rint(cosines**settings.power * _LOUDEST).astype(np.int32)
@@ -172,34 +179,27 @@ class Estimator:
             reach.variance, Z80 * settings.interval_scale, _LOG_TOKENS_MAX,
         ], np.float64)  # fmt: skip
         self.names = fingerprints.names
-        self._ratios = np.array([card.token_ratio for card in fingerprints.cards], np.float32)
-        prices = [(card.price.input_usd_per_mtok, card.price.output_usd_per_mtok) for card in fingerprints.cards]
-        self._price_in, self._price_out = np.array(prices, np.float64).reshape(-1, 2).T / 1e6
+        self._order = np.empty(len(self.names), np.int32)
+        self._order[sorted(range(len(self.names)), key=self.names.__getitem__)] = np.arange(len(self.names))
 
     def with_fingerprints(self, fingerprints: Fingerprints) -> Estimator:
         """The same anchors and settings with another pool."""
-        return Estimator(self.anchors, fingerprints, self.settings, self.reach, self._novelty_quantiles.tolist())
+        return Estimator(self.anchors, fingerprints, self.settings, self.reach, self._novelty_quantiles)
 
     def estimate(self, encoding: Encoding) -> Estimates:
         """Predict for one encoded prompt; arrays of shape (n_models,)."""
-        n_models = len(self.names)
-        found = np.empty((7, n_models), np.float32)
-        similarity = self._weigh(encoding, np.empty((7, n_models)), found)
-        return self._read(found, encoding.n_tokens * self._ratios, similarity)
+        terms, n_tokens = np.empty((1, _N_TERMS, len(self.names))), np.array([encoding.n_tokens])
+        figures, similarity = self._weigh(encoding.z[None], encoding.loadings[None], n_tokens, terms)
+        return Estimates(self.names, self._order, figures[0], self._novelty(similarity.item()))
 
     def estimate_batch(self, encodings: Sequence[Encoding]) -> Estimates:
         """Predict for encoded prompts; arrays of shape (len(encodings), n_models).
 
         Each prompt is worked out by itself, so no estimate depends on the rest of its batch.
         """
-        n, n_models = len(encodings), len(self.names)
-        found, terms = np.empty((n, 7, n_models), np.float32), np.empty((7, n_models))
-        tokens_in = np.empty((n, n_models), np.float32)
-        similarity = np.empty(n)
-        for row, encoding in enumerate(encodings):
-            similarity[row] = self._weigh(encoding, terms, found[row])
-            tokens_in[row] = encoding.n_tokens * self._ratios
-        return self._read(found, tokens_in, similarity)
+        figures, similarity = self._weigh(*_stacked(encodings), np.empty((1, _N_TERMS, len(self.names))))
+        novelty = np.array([self._novelty(mean) for mean in similarity.tolist()])
+        return Estimates(self.names, self._order, figures, novelty)
 
     def terms(self, encodings: Sequence[Encoding]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What `weights` and `length_weights` weigh: (4, n_prompts, n_models) and (3, n_prompts, n_models).
@@ -207,46 +207,47 @@ class Estimator:
         The logit before calibration is the weighted sum of the first; log(1 + tokens) that of the
         second with a leading 1, plus its local offset, which the first of them holds already.
         """
-        found = np.empty((len(encodings), 7, len(self.names)))
-        out = np.empty((7, len(self.names)), np.float32)
-        for row, encoding in enumerate(encodings):
-            self._weigh(encoding, found[row], out)
+        found = np.empty((len(encodings), _N_TERMS, len(self.names)))
+        self._weigh(*_stacked(encodings), found)
         terms = found.transpose(1, 0, 2)
         return terms[:4], terms[4:]
 
-    def _read(self, found: NDArray[np.float32], tokens_in: NDArray[np.float32], similarity: Any) -> Estimates:
-        """From what the kernel wrote, (7, n_models) or (n_prompts, 7, n_models), which is overwritten."""
-        np.exp(found, out=found)
-        p, tokens = found[..., :3, :], found[..., 3:, :]
-        np.divide(_ONE, p + _ONE, out=p)
-        tokens -= _ONE
-        cost = tokens[..., 2:, :] * self._price_out
-        cost += (tokens_in * self._price_in)[..., None, :]
-        cost = cost.astype(np.float32)
-        return Estimates(
-            models=self.names,
-            p_correct=p[..., 0, :],
-            p_low=p[..., 1, :],
-            p_high=p[..., 2, :],
-            input_tokens=tokens_in,
-            output_tokens=tokens[..., 3, :],
-            output_tokens_p10=tokens[..., 0, :],
-            output_tokens_p50=tokens[..., 1, :],
-            output_tokens_p90=tokens[..., 2, :],
-            cost_usd=cost[..., 1, :],
-            cost_usd_p90=cost[..., 0, :],
-            novelty=1.0 - np.interp(similarity, self._novelty_quantiles, self._novelty_levels),
-        )
+    def _weigh(
+        self,
+        z: NDArray[np.float32],
+        loadings: NDArray[np.float32],
+        n_tokens: NDArray[np.float64],
+        terms: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Write the prompts' terms; returns their figures, and the mean cosine of their five nearest anchors."""
+        figures, similarity = np.empty((len(z), len(_ROWS), len(self.names)), np.float32), np.empty(len(z))
+        rows, cosines = self.anchors.nearest(z, self.settings.neighbours)
+        met = self._known.met(rows)
+        while not kernels().weigh_evidence(
+            met.places, cosines, self._voices, loadings, self._average, met.loadings, met.results, self._pool,
+            self._kernel_settings, n_tokens, terms, figures, similarity,
+        ):  # fmt: skip
+            met = self._known.meet(rows)
+        return figures, similarity
 
-    def _weigh(self, encoding: Encoding, terms: NDArray[np.float64], out: NDArray[np.float32]) -> float:
-        """Write one prompt's terms and what they come to; returns the mean cosine of its five nearest anchors."""
-        near = self.anchors.nearest(encoding.z, self.settings.neighbours)
-        met = self._known.meet(near.rows)
-        similarity: float = kernels().weigh_evidence(
-            met.places, near.cosines, self._voices, encoding.loadings, self._average, met.loadings, met.results,
-            self._pool, self._kernel_settings, terms, out,
-        )  # fmt: skip
-        return similarity
+    def _novelty(self, similarity: float) -> float:
+        """The share of the quantiles, interpolated, that are above a mean cosine."""
+        quantiles = self._novelty_quantiles
+        above, steps = bisect_right(quantiles, similarity), len(quantiles) - 1
+        if above in (0, len(quantiles)):
+            return 0.0 if above else 1.0
+        low, high = quantiles[above - 1], quantiles[above]
+        return 1.0 - (above - 1 + (similarity - low) / (high - low)) / steps
+
+
+def _stacked(
+    encodings: Sequence[Encoding],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """Embeddings (n, dim), loadings (n, rank + 1 + length_rank + 1) and lengths (n,) of some prompts."""
+    if not encodings:
+        return np.empty((0, 1), np.float32), np.empty((0, 1), np.float32), np.empty(0)
+    z, loadings, _, n_tokens = zip(*encodings, strict=True)
+    return np.array(z), np.array(loadings), np.array(n_tokens)
 
 
 def _latents(fingerprints: Fingerprints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -264,5 +265,8 @@ def _latents(fingerprints: Fingerprints) -> tuple[NDArray[np.float64], NDArray[n
         fingerprints.calibration.T,
         fingerprints.length_quantiles.T,
         np.log(np.maximum(fingerprints.smear, np.float32(1e-6)))[None],  # turns the centre into a mean
+        np.array([card.token_ratio for card in fingerprints.cards])[None],
+        np.array([card.price.input_usd_per_mtok for card in fingerprints.cards])[None] / 1e6,
+        np.array([card.price.output_usd_per_mtok for card in fingerprints.cards])[None] / 1e6,
     )
     return average, np.ascontiguousarray(np.concatenate(table), np.float64)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,7 @@ class HeldOut:
             row = row_of.get(_key(prompt))
             if row is not None:
                 loadings = np.concatenate((self.a[row], [self.b[row]], self.c[row], [self.d[row]]), dtype=np.float32)
-                encoding = replace(encoding, loadings=loadings)
+                encoding = encoding._replace(loadings=loadings)
             result.append(encoding)
         return result
 

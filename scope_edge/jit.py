@@ -19,29 +19,38 @@ import numpy as np
 
 from scope_edge.kernels import plain
 
-__all__ = ["Kernels", "WordPiece", "kernels", "start_warmup", "warmup"]
+__all__ = ["Kernels", "Reading", "kernels", "start_warmup", "warmup"]
 
 
-class WordPiece(NamedTuple):
-    """The kernels that cut words into pieces."""
+class Reading(NamedTuple):
+    """The kernels that read a text whole."""
 
     list_pieces: Callable[..., None]
-    cut_words: Callable[..., int]
+    read_ascii: Callable[..., int]
 
 
 @dataclass(frozen=True)
 class Kernels:
     """One implementation of every kernel."""
 
-    wordpiece: WordPiece | None  # none in numpy: the tokenizers library is faster
+    reading: Reading | None  # none in numpy: the tokenizers library is faster
     spell_bytes: Callable[..., None]
     topk_cosine: Callable[..., None]
-    weigh_evidence: Callable[..., float]
+    weigh_evidence: Callable[..., bool]
+    choose_best: Callable[..., None]
     fit_ability: Callable[..., None]
     compiled: bool
 
 
-_PLAIN = Kernels(None, plain.spell_bytes, plain.topk_cosine, plain.weigh_evidence, plain.fit_ability, compiled=False)
+_PLAIN = Kernels(
+    None,
+    plain.spell_bytes,
+    plain.topk_cosine,
+    plain.weigh_evidence,
+    plain.choose_best,
+    plain.fit_ability,
+    compiled=False,
+)
 _current = _PLAIN
 _lock = threading.Lock()
 _starting = threading.Lock()
@@ -118,40 +127,46 @@ def _compile() -> Kernels | None:
         atexit.register(folder.cleanup)
         numba.config.CACHE_DIR = folder.name
         modules = _import_kernels()
-    pieces, spell, topk, weigh, ability = modules
-    wordpiece = WordPiece(pieces.list_pieces, pieces.cut_words)
+    text, topk, weigh, choose, ability = modules
+    reading = Reading(text.list_pieces, text.read_ascii)
     compiled = Kernels(
-        wordpiece,
-        spell.spell_bytes,
+        reading,
+        text.spell_bytes,
         topk.topk_cosine,
         weigh.weigh_evidence,
+        choose.choose_best,
         ability.fit_ability,
         compiled=True,
     )
-    _exercise(compiled, wordpiece)
+    _exercise(compiled, reading)
     return compiled
 
 
 def _import_kernels() -> tuple[Any, ...]:
-    from scope_edge.kernels import ability, pieces, spell, topk, weigh
+    from scope_edge.kernels import ability, choose, text, topk, weigh
 
-    return pieces, spell, topk, weigh, ability
+    return text, topk, weigh, choose, ability
 
 
-def _exercise(compiled: Kernels, wordpiece: WordPiece) -> None:
+def _exercise(compiled: Kernels, reading: Reading) -> None:
     """Call each kernel with the types of the query path, so that it is compiled for them."""
-    text = np.frombuffer(b"text", np.uint8)
+    text, logs, trigrams = np.frombuffer(b"text", np.uint8), np.ones(3), np.zeros(2, np.float32)
     starts, slots = np.array([0, 4], np.int32), np.zeros(4, np.int32)
-    wordpiece.list_pieces(text, starts, slots)
-    wordpiece.cut_words(text, np.ones(256, np.uint8), text, starts, slots, 0, 100, np.empty(4, np.int64))
-    compiled.spell_bytes(text, np.zeros(256, np.uint8), np.ones(3), np.zeros(1, np.int64), np.zeros(2, np.float32))
-    indices, keys = np.zeros(1, np.int32), np.zeros(1, np.float32)
+    reading.list_pieces(text, starts, slots)
+    reading.read_ascii(
+        text, np.zeros((4, 256), np.uint8), logs, text, starts, slots, 0, 100, np.empty(4, np.int64),
+        np.zeros(14, np.float32), trigrams,
+    )  # fmt: skip
+    compiled.spell_bytes(text, np.zeros(256, np.uint8), logs, np.zeros(1, np.int64), trigrams)
+    indices, cosines = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
     anchors, scales = np.ones((2, 2), np.int8), np.ones(2, np.float32)
     anchors.flags.writeable = scales.flags.writeable = False  # as those of an `AnchorSet`
-    compiled.topk_cosine(np.ones(2, np.float32), anchors, scales, indices, keys)
+    compiled.topk_cosine(np.ones((1, 2), np.float32), anchors, scales, indices, cosines)
     compiled.weigh_evidence(
-        indices, keys, np.ones(2, np.int32), np.ones(4, np.float32), np.ones(4), np.ones((2, 4), np.float32),
-        np.ones((2, 4), np.int16), np.ones((10, 1)), np.ones(14), np.empty((7, 1)), np.empty((7, 1), np.float32),
+        indices, cosines, np.ones(2, np.int32), np.ones((1, 4), np.float32), np.ones(4),
+        np.ones((2, 4), np.float32), np.ones((2, 4), np.int16), np.ones((13, 1)), np.ones(14), np.ones(1),
+        np.empty((1, 7, 1)), np.empty((1, 10, 1), np.float32), np.empty(1),
     )  # fmt: skip
+    compiled.choose_best(np.ones((1, 2, 1), np.float32), 1.0, np.zeros(1, np.int32), np.zeros(1, np.int64))
     one = np.eye(1)
     compiled.fit_ability(one, np.zeros(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError, NotAvailableError, UsageError
 from scope_edge.estimator import Estimates
+from scope_edge.jit import kernels
 
 __all__ = ["DEFAULT_ALPHA", "Decision", "Dial", "Plan", "choose", "value_of"]
 
@@ -101,19 +102,14 @@ def value_of(dial: Dial, alpha: float | None, value_usd: float | None) -> tuple[
     return float(alpha), dial.v_min_usd * (dial.v_max_usd / dial.v_min_usd) ** alpha
 
 
-def choose(estimates: Estimates, value_usd: float) -> NDArray[np.intp]:
-    """Index of the model that maximises value P - cost, one per prompt.
+def choose(estimates: Estimates, value_usd: float) -> NDArray[np.int64]:
+    """Index of the model that maximises value P - cost, (n_prompts,); one prompt is a batch of one.
 
     Ties go to the cheaper model, then to the name.
     """
-    p, cost = np.atleast_2d(estimates.p_correct), np.atleast_2d(estimates.cost_usd)
-    # A NumPy scalar makes float64 of the product: in float32, different utilities would tie.
-    utility = p if math.isinf(value_usd) else p * np.float64(value_usd) - cost
-    best: NDArray[np.intp] = utility.argmax(axis=1)
-    ties = utility == utility[np.arange(len(best)), best, None]
-    if np.count_nonzero(ties) > len(best):
-        for row in np.flatnonzero(ties.sum(axis=1) > 1):
-            best[row] = min(np.flatnonzero(ties[row]), key=lambda column: (cost[row, column], estimates.models[column]))
+    figures = estimates.figures.reshape(-1, *estimates.figures.shape[-2:])
+    best = np.empty(len(figures), np.int64)
+    kernels().choose_best(figures, value_usd, estimates.order, best)
     return best
 
 

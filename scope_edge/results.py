@@ -39,9 +39,9 @@ if hasattr(os, "register_at_fork"):
 class Met(NamedTuple):
     """Places of some anchors in the two tables of those that were met.
 
-    places (k,) int32; loadings (room, rank + 1 + length_rank + 1) float32, a, b, c, d of each anchor;
-    results (room, 4 * n_models) int16, residuals of all models, their information, and the same of length,
-    in units of 1 / UNIT, zero where a model has no result.
+    places (k,) int32, -1 for an anchor that was not met; loadings (room, rank + 1 + length_rank + 1) float32,
+    a, b, c, d of each anchor; results (room, 4 * n_models) int16, residuals of all models, their information,
+    and the same of length, in units of 1 / UNIT, zero where a model has no result.
     """
 
     places: NDArray[np.int32]
@@ -64,18 +64,20 @@ class AnchorResults:
         self._results = np.empty((room, 4 * len(fingerprints.cards)), np.int16)
         self._n_met = 0
 
-    def meet(self, rows: NDArray[np.int32]) -> Met:
-        """Where these anchors are, after working out those that nobody met before."""
-        places = self._places[rows]
-        if places.min() < 0:
-            with _meeting:
-                places = self._places[rows]
-                if places.min() < 0:
-                    # Not numpy's `unique`, which imports when it is called: a fork in between would hang.
-                    self._work_out(np.array(sorted(set(rows[places < 0].tolist())), np.int32))
-                    places = self._places[rows]
+    def met(self, rows: NDArray[np.int32]) -> Met:
+        """Where these anchors are; -1 for those that nobody met before."""
+        places = self._places.take(rows)
         # Read after the places: a table that was replaced meanwhile holds them too.
         return Met(places, self._loadings, self._results)
+
+    def meet(self, rows: NDArray[np.int32]) -> Met:
+        """Where these anchors are, after working out those that nobody met before."""
+        with _meeting:
+            missing = rows[self._places[rows] < 0]
+            if len(missing):
+                # Not numpy's `unique`, which imports when it is called: a fork in between would hang.
+                self._work_out(np.array(sorted(set(missing.tolist())), np.int32))
+        return self.met(rows)
 
     def _work_out(self, rows: NDArray[np.int32]) -> None:
         prints, rank = self._fingerprints, self._anchors.rank

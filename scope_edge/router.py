@@ -105,6 +105,11 @@ class Router:
         return list(self._estimator.fingerprints.cards)
 
     @property
+    def encoder(self) -> Encoder:
+        """What turns a prompt into an embedding and loadings."""
+        return self._encoder
+
+    @property
     def estimator(self) -> Estimator:
         """The anchors and fingerprints as they are now; it is replaced, never changed, by a new pool."""
         return self._estimator

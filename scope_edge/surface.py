@@ -7,6 +7,7 @@ histogram of three-byte sequences.
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from scope_edge.jit import kernels
 
-__all__ = ["SURFACE_DIM", "describe"]
+__all__ = ["BYTE_KINDS", "LOGS", "SURFACE_DIM", "describe"]
 
 _CLASSES = (
     b"abcdefghijklmnopqrstuvwxyz",
@@ -30,12 +31,12 @@ _CLASSES = (
     b"\\$_#@",
 )
 _BEYOND, _OPTIONS, _LENGTH = range(len(_CLASSES), len(_CLASSES) + 3)
-_KINDS = np.full(256, _OPTIONS, np.uint8)  # control characters: counted there until the options are
+BYTE_KINDS = np.full(256, _OPTIONS, np.uint8)  # control characters: counted there until the options are
 for _kind, _members in enumerate(_CLASSES):
-    _KINDS[list(_members)] = _kind
-_KINDS[128:] = _BEYOND  # of characters outside ASCII
+    BYTE_KINDS[list(_members)] = _kind
+BYTE_KINDS[128:] = _BEYOND  # of characters outside ASCII
 
-_LOGS = np.log1p(np.arange(2**14))  # more trigrams than a slice has
+LOGS = np.log1p(np.arange(2**14))  # more bytes than a slice has
 # Blanks of one line only: over thousands of empty lines, \s* would take quadratic time.
 _OPTION = re.compile(r"^[^\S\n]*\(?[A-J][.):]", re.MULTILINE)
 
@@ -63,6 +64,8 @@ def describe(text: str, n_chars: int, bins: int) -> tuple[NDArray[np.float32], N
         log(1 + count) of each bin, scaled to unit norm; all zero for a text below three bytes.
     """
     counts, trigrams = np.empty(SURFACE_DIM, np.int64), np.empty(bins, np.float32)
-    kernels().spell_bytes(np.frombuffer(text.encode(), np.uint8), _KINDS, _LOGS, counts, trigrams)
-    counts[_OPTIONS], counts[_LENGTH] = len(_OPTION.findall(text)), n_chars
-    return np.log1p(counts).astype(np.float32), trigrams
+    kernels().spell_bytes(np.frombuffer(text.encode(), np.uint8), BYTE_KINDS, LOGS, counts, trigrams)
+    counts[_OPTIONS] = len(_OPTION.findall(text))
+    features = LOGS[np.minimum(counts, len(LOGS) - 1)].astype(np.float32)
+    features[_LENGTH] = math.log1p(n_chars)
+    return features, trigrams

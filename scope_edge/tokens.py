@@ -1,4 +1,4 @@
-"""The bundle's tokenizer: the library's, or for most texts a kernel that gives the same ids sooner."""
+"""The bundle's tokenizer: the library's, and what a kernel needs to give the same ids sooner."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.jit import WordPiece, kernels
+from scope_edge.jit import kernels
 
-__all__ = ["Tokens"]
+__all__ = ["WORD_KINDS", "Tokens", "Vocabulary"]
 
 # The pre-tokenizer parts words as the pattern \w+|[^\w\s]+ does. Beyond ASCII it has its own idea of \w.
 _BLANK, _WORD, _OTHER = range(3)
-_KINDS = np.full(256, _OTHER, np.uint8)
-_KINDS[[code for code in range(128) if re.match(r"\s", chr(code), re.ASCII)]] = _BLANK
-_KINDS[[code for code in range(128) if re.match(r"\w", chr(code), re.ASCII)]] = _WORD
+WORD_KINDS = np.full(256, _OTHER, np.uint8)
+WORD_KINDS[[code for code in range(128) if re.match(r"\s", chr(code), re.ASCII)]] = _BLANK
+WORD_KINDS[[code for code in range(128) if re.match(r"\w", chr(code), re.ASCII)]] = _WORD
 
 
-class _Vocabulary(NamedTuple):
-    """The pieces, as `kernels.pieces` reads them."""
+class Vocabulary(NamedTuple):
+    """The pieces, as `kernels.text` reads them."""
 
     letters: NDArray[np.uint8]
     starts: NDArray[np.int32]
@@ -38,28 +38,28 @@ class Tokens:
 
         self._tokenizer = Tokenizer.from_file(str(path))
         self._plain = _cuts_words_alone(self._tokenizer)
-        self._vocabulary: _Vocabulary | None = None  # listed when the kernels are warm
+        self._vocabulary: Vocabulary | None = None
 
     def ids(self, text: str) -> NDArray[np.int64]:
         """Token ids of a lower-cased text."""
-        wordpiece = kernels().wordpiece
-        if wordpiece is None or not self._plain or not text.isascii():
-            # Not `encode`, which holds the interpreter's lock.
-            return np.array(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids, np.int64)
-        if self._vocabulary is None:
-            self._vocabulary = self._listed(wordpiece)
-        ids = np.empty(len(text), np.int64)
-        return ids[: wordpiece.cut_words(np.frombuffer(text.encode(), np.uint8), _KINDS, *self._vocabulary, ids)]
+        # Not `encode`, which holds the interpreter's lock.
+        return np.array(self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids, np.int64)
 
-    def _listed(self, wordpiece: WordPiece) -> _Vocabulary:
-        model, numbers = self._tokenizer.model, self._tokenizer.get_vocab()
-        pieces = [piece.encode() for piece in sorted(numbers, key=numbers.__getitem__)]
-        letters = np.frombuffer(b"".join(pieces), np.uint8)
-        starts = np.concatenate(([0], np.cumsum([len(piece) for piece in pieces]))).astype(np.int32)
-        # At most half of the slots are taken, or searches get long.
-        slots = np.zeros(2 << len(pieces).bit_length(), np.int32)
-        wordpiece.list_pieces(letters, starts, slots)
-        return _Vocabulary(letters, starts, slots, numbers[model.unk_token], model.max_input_chars_per_word)
+    def vocabulary(self) -> Vocabulary | None:
+        """What the kernel needs to cut ASCII text; None while there is no kernel, or if it would cut otherwise."""
+        reading = kernels().reading
+        if self._vocabulary is None and reading is not None and self._plain:
+            model, numbers = self._tokenizer.model, self._tokenizer.get_vocab()
+            pieces = [piece.encode() for piece in sorted(numbers, key=numbers.__getitem__)]
+            letters = np.frombuffer(b"".join(pieces), np.uint8)
+            starts = np.concatenate(([0], np.cumsum([len(piece) for piece in pieces]))).astype(np.int32)
+            # At most half of the slots are taken, or searches get long.
+            slots = np.zeros(2 << len(pieces).bit_length(), np.int32)
+            reading.list_pieces(letters, starts, slots)
+            self._vocabulary = Vocabulary(
+                letters, starts, slots, numbers[model.unk_token], model.max_input_chars_per_word
+            )
+        return self._vocabulary
 
 
 def _cuts_words_alone(tokenizer: Any) -> bool:

@@ -19,6 +19,9 @@ def same(left: Estimates, right: Estimates) -> bool:
 
 def crafted(p, cost, models=None) -> Estimates:
     p, cost = np.asarray(p, np.float32), np.asarray(cost, np.float32)
-    zeros = np.zeros_like(p)
-    arrays = dict.fromkeys(ARRAYS, zeros) | {"p_correct": p, "cost_usd": cost}
-    return Estimates(models=models or [f"m{i}" for i in range(p.shape[-1])], novelty=0.0, **arrays)
+    figures = np.zeros((*p.shape[:-1], 10, p.shape[-1]), np.float32)
+    models = models or [f"m{i}" for i in range(p.shape[-1])]
+    order = np.argsort(np.argsort(models)).astype(np.int32)
+    estimates = Estimates(models, order, figures, novelty=0.0)
+    estimates.p_correct[:], estimates.cost_usd[:] = p, cost
+    return estimates

@@ -35,7 +35,7 @@ def count_bytes(data: bytes, kinds: Sequence[int], n_kinds: int, bins: int) -> t
     return counts, trigrams
 
 
-def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool, settings):
+def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens):
     """The formulas of `scope_edge.estimator`, one model after the other; sums of votes are exact."""
     rank, unit, shrinkage, length_shrinkage, reach_shrinkage = int(settings[0]), *settings[1:5].tolist()
     l0, l1, l2, l3, k1, k2, reach_variance, width, highest = settings[5:].tolist()
@@ -52,7 +52,7 @@ def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool,
     for m in range(n_models):
         column = pool[:, m].tolist()
         theta, psi, rest = column[:rank], column[rank : len(own) - 2], column[len(own) - 2 :]
-        triangle, (reach, scale, shift, *quantiles) = rest[:-7], rest[-7:]
+        triangle, (reach, scale, shift, *quantiles), (ratio, price_in, price_out) = rest[:-10], rest[-10:-3], rest[-3:]
         heard = [
             float(sum(vote * int(results[row, kind * n_models + m]) for vote, row in zip(votes, rows, strict=True)))
             for kind in range(4)
@@ -78,10 +78,10 @@ def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool,
         spread = width * scale * math.sqrt(variance)
         centre = min(max(_dot(term[4:], [1, k1, k2]), 0), highest)
         terms.append(term)
-        out.append(
-            [min(max(value, -60), 60) for value in (-logit, spread - logit, -spread - logit)]
-            + [min(max(centre + shift, 0), highest) for shift in quantiles]
-        )
+        p = [_sigmoid(-min(max(value, -60), 60)) for value in (-logit, spread - logit, -spread - logit)]
+        tokens = [math.expm1(min(max(centre + shift, 0), highest)) for shift in quantiles]
+        cost = [count * price_out + n_tokens * ratio * price_in for count in tokens[2:]]
+        out.append([*p, *tokens, n_tokens * ratio, *cost])
     return np.array(terms).T, np.array(out).T, sum(cosines[:5].tolist()) / len(cosines[:5])
 
 

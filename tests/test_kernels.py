@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scope_edge.kernels import ability, plain, spell, topk, weigh
+from scope_edge.kernels import ability, plain, text, topk, weigh
 
 TOPK = {"compiled": topk.topk_cosine, "plain": plain.topk_cosine}
-SPELL = {"compiled": spell.spell_bytes, "plain": plain.spell_bytes}
+SPELL = {"compiled": text.spell_bytes, "plain": plain.spell_bytes}
 WEIGH = {"compiled": weigh.weigh_evidence, "plain": plain.weigh_evidence}
 FIT = {"compiled": ability.fit_ability, "plain": plain.fit_ability}
 
@@ -21,7 +21,7 @@ both = pytest.mark.parametrize("kind", ["compiled", "plain"])
 
 def nearest(kind, z, anchors, scales, k):
     indices, cosines = np.full(k, -7, np.int32), np.full(k, np.nan, np.float32)
-    TOPK[kind](np.asarray(z, np.float32), anchors, scales, indices, cosines)
+    TOPK[kind](np.asarray(z, np.float32)[None], anchors, scales, indices[None], cosines[None])
     return indices.tolist(), cosines.tolist()
 
 
@@ -141,9 +141,10 @@ def questions(seed: int):
     rng = np.random.default_rng(seed)
     rank, length_rank, models, n, k = (int(rng.integers(1, high)) for high in (5, 4, 6, 30, 12))
     width = rank + length_rank + 2
-    pool = rng.normal(size=(rank + length_rank + rank * (rank + 1) // 2 + 7, models))
-    pool[-7] = rng.uniform(0, 1, models)  # reach
-    pool[-6] = rng.uniform(0.1, 2, models)  # scale
+    pool = rng.normal(size=(rank + length_rank + rank * (rank + 1) // 2 + 10, models))
+    pool[-10] = rng.uniform(0, 1, models)  # reach
+    pool[-9] = rng.uniform(0.1, 2, models)  # scale
+    pool[-3:] = rng.uniform(0, 2, (3, models))  # token ratio, prices
     kept = rng.uniform(size=(n, models)) < 0.5
     results = [np.where(kept, rng.integers(-24576, 24577, (n, models)), 0), np.where(kept, 1024, 0)]
     return (
@@ -157,13 +158,18 @@ def questions(seed: int):
         np.concatenate(results * 2, axis=1).astype(np.int16),
         pool,
         np.array([rank, 2.0**22, 4, 0.5, 0.25, *rng.uniform(0, 1.5, 6), 0.7, 0.8, 12.7]),
+        float(rng.uniform(1, 1000)),
     )
 
 
 def weighed(kind, question):
-    models = question[-2].shape[1]
-    terms, out = np.full((7, models), np.nan), np.full((7, models), np.nan, np.float32)
-    return terms, out, WEIGH[kind](*question, terms, out)
+    """Of one prompt, asked as a batch of one."""
+    rows, cosines, voices, own, *rest, n_tokens = question
+    models = question[-3].shape[1]
+    terms, out, similarity = np.full((7, models), np.nan), np.full((10, models), np.nan, np.float32), np.empty(1)
+    batch = (rows[None], cosines[None], voices, own[None], *rest, np.array([n_tokens]), terms[None], out[None])
+    assert WEIGH[kind](*batch, similarity)
+    return terms, out, float(similarity[0])
 
 
 @both
@@ -187,13 +193,13 @@ def test_weighing_gives_the_same_bits_compiled_or_not(seed):
 
 @both
 def test_a_model_without_results_has_no_local_offset_and_a_wide_interval(kind):
-    *question, pool, chosen = questions(3)
+    *question, pool, chosen, n_tokens = questions(3)
     results = question[6]
     results[:] = 0
-    terms, out, _ = weighed(kind, (*question, pool, chosen))
+    terms, out, _ = weighed(kind, (*question, pool, chosen, n_tokens))
     assert (terms[3] == 0).all()
     results[:, pool.shape[1] : 2 * pool.shape[1]] = 1024
-    assert (np.ptp(weighed(kind, (*question, pool, chosen))[1][:3], axis=0) < np.ptp(out[:3], axis=0)).all()
+    assert (np.ptp(weighed(kind, (*question, pool, chosen, n_tokens))[1][:3], axis=0) < np.ptp(out[:3], axis=0)).all()
 
 
 @both

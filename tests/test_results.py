@@ -89,7 +89,10 @@ def test_a_query_never_compiles_anything_after_the_warm_up(small_bundle):
         pytest.skip("numba's compiler is disabled (NUMBA_DISABLE_JIT)")
     from scope_edge import Price
 
-    used = [getattr(jit.kernels(), name) for name in ("spell_bytes", "topk_cosine", "weigh_evidence", "fit_ability")]
+    used = [
+        getattr(jit.kernels(), name)
+        for name in ("spell_bytes", "topk_cosine", "weigh_evidence", "choose_best", "fit_ability")
+    ]
     before = [len(kernel.signatures) for kernel in used]
     router = Router.load(small_bundle)
     router.route("Add 3 and 4, then multiply by 5. é")
