@@ -266,7 +266,18 @@ def commands() -> dict[str, list[str]]:
 
 
 def test_the_commands_are_those_that_exist_now():
-    expected = {"route", "estimate", "models", "add-model", "remove-model", "verify", "train", "build", "evaluate"}
+    expected = {
+        "bench",
+        "route",
+        "estimate",
+        "models",
+        "add-model",
+        "remove-model",
+        "verify",
+        "train",
+        "build",
+        "evaluate",
+    }
     assert set(commands()) == expected
     assert all("--json" in options for options in commands().values())
 
