@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from scope_edge.encoder import Encoding, quantise
 from scope_edge.errors import BundleError
+from scope_edge.index import AnchorIndex
 from scope_edge.jit import kernels
 
 __all__ = ["AnchorSet", "Neighbours"]
@@ -32,7 +34,7 @@ class AnchorSet:
     """Embeddings (n, dim) int8 with scales (n,) float32, and loadings (n, rank + 1 + length_rank + 1) float16.
 
     names are the ids as newline-separated UTF-8 bytes; source and category (n,) are numbers in the two
-    vocabularies. They are spelt out when somebody asks.
+    vocabularies. They are spelt out when somebody asks. With an index, the look-up asks it for candidates.
     """
 
     codes: NDArray[np.int8]
@@ -45,6 +47,7 @@ class AnchorSet:
     all_sources: list[str]
     all_categories: list[str]
     provenance: NDArray[np.uint8]
+    index: AnchorIndex | None = None
 
     def __post_init__(self) -> None:
         # The compiled look-up knows arrays that are mapped from a file, and so read-only, as another type.
@@ -132,8 +135,10 @@ class AnchorSet:
         )
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], labels: Mapping[str, Any]) -> AnchorSet:
-        """Read back what `tensors` and `labels` gave."""
+    def from_tensors(
+        cls, tensors: Mapping[str, NDArray[Any]], labels: Mapping[str, Any], index_file: Path | None = None
+    ) -> AnchorSet:
+        """Read back what `tensors` and `labels` gave, with the index that was stored beside them."""
         try:
             anchors = cls(
                 codes=tensors["codes"],
@@ -146,6 +151,7 @@ class AnchorSet:
                 all_sources=labels["sources"],
                 all_categories=labels["categories"],
                 provenance=tensors["provenance"],
+                index=None if index_file is None else AnchorIndex.view(index_file, *tensors["codes"].shape),
             )
             n_ids = bytes(anchors.names).decode().count("\n") + 1
             if n_ids != len(anchors):
@@ -181,14 +187,23 @@ class AnchorSet:
     def nearest(self, z: NDArray[np.float32], k: int) -> Neighbours:
         """The k anchors with the highest cosine to each unit vector; ties go to the lower row.
 
-        z: float32 of shape (n, dim), or (dim,) for one. k is cut to the number of anchors.
+        z: float32 of shape (n, dim), or (dim,) for one. k is cut to the number of anchors. With an index some of
+        them may be missed.
         """
         if z.ndim == 1:
             rows, cosines = self.nearest(z[None], k)
             return Neighbours(rows[0], cosines[0])
         k = min(k, len(self))
         rows, cosines = np.empty((len(z), k), np.int32), np.empty((len(z), k), np.float32)
-        kernels().topk_cosine(z, self.codes, self.scales, rows, cosines)
+        if self.index is None:
+            kernels().topk_cosine(z, self.codes, self.scales, rows, cosines)
+        else:
+            for one in range(len(z)):
+                candidates = self.index.candidates(quantise(z[one])[0], k)
+                codes, scales = self.codes[candidates], self.scales[candidates]
+                codes.flags.writeable = scales.flags.writeable = False
+                kernels().topk_cosine(z[one : one + 1], codes, scales, rows[one : one + 1], cosines[one : one + 1])
+                rows[one] = candidates[rows[one]]
         return Neighbours(rows, cosines)
 
     def cosine(self, z: NDArray[np.float32], row: int) -> float:

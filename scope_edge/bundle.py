@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError
+from scope_edge.index import INDEX_FILE, AnchorIndex
 from scope_edge.tensors import map_tensors
 
 __all__ = [
@@ -55,6 +56,7 @@ class Bundle:
     models: list[dict[str, Any]]
     anchors: Tensors
     anchor_labels: dict[str, Any]
+    index_file: Path | None
     fingerprints: Tensors
 
 
@@ -109,7 +111,16 @@ def read_bundle(path: str | Path) -> Bundle:
                 remedy="Rebuild the bundle with `scope-edge build`; embeddings of two encoders cannot be mixed.",
             )
     models = _read_json(root / "models.json", list) if (root / "models.json").exists() else []
-    return Bundle(root, config, models, anchors, anchor_meta.get("labels", {}), fingerprints)
+    index_file = root / INDEX_FILE
+    return Bundle(
+        root,
+        config,
+        models,
+        anchors,
+        anchor_meta.get("labels", {}),
+        index_file if index_file.exists() else None,
+        fingerprints,
+    )
 
 
 def verify(path: str | Path, *, full: bool = True, progress: Callable[[str], None] | None = None) -> list[str]:
@@ -177,6 +188,7 @@ def write_bundle(
     models: list[dict[str, Any]] | None = None,
     anchors: Mapping[str, NDArray[Any]] | None = None,
     anchor_labels: Mapping[str, Any] | None = None,
+    index: AnchorIndex | None = None,
     card: str = "",
 ) -> None:
     """Write a bundle beside its destination, then move it into place in one step.
@@ -212,6 +224,8 @@ def write_bundle(
         if anchors is not None:
             labelled = {**marked, "labels": anchor_labels or {}}
             (staging / "anchors.safetensors").write_bytes(save(_contiguous(anchors), _metadata(labelled)))
+        if index is not None:
+            index.save(staging / INDEX_FILE)
         if models is not None:
             _write_json(staging / "models.json", models)
         _write_json(staging / "config.json", dict(config))

@@ -74,7 +74,7 @@ class Router:
         self._encoder = Encoder(bundle.path, encoder_config)
         cards = [ModelCard.from_json(entry) for entry in bundle.models]
         self._estimator = Estimator(
-            AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels),
+            AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels, bundle.index_file),
             Fingerprints.from_tensors(bundle.fingerprints, cards),
             LookupSettings.from_json(lookup),
             Reach.from_json(reach),
@@ -294,6 +294,7 @@ class Router:
             models=[card.to_json() for card in estimator.fingerprints.cards],
             anchors=estimator.anchors.tensors(),
             anchor_labels=estimator.anchors.labels(),
+            index=estimator.anchors.index,
             card=f"# A scope-edge bundle\n\n{len(self.models)} models over {len(estimator.anchors)} anchors; "
             "saved by `Router.save`.\n",
         )

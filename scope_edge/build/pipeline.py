@@ -34,6 +34,7 @@ from scope_edge.fingerprints import (
     fit_fingerprint,
 )
 from scope_edge.heldout import HeldOut
+from scope_edge.index import INDEX_FROM, AnchorIndex
 from scope_edge.outcomes import ModelRow, OutcomeTable, read_table
 from scope_edge.pricing import Price
 
@@ -44,12 +45,16 @@ MIN_OUTCOMES = 30
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What decides a build, besides encoder and outcomes."""
+    """What decides a build, besides encoder and outcomes.
+
+    index: whether a graph over the anchors is stored for the look-up; None, from `INDEX_FROM` anchors on.
+    """
 
     n_anchors: int = 8192
     method: str = "kmeans"
     seed: int = 0
     correctness_only: tuple[str, ...] = ()
+    index: bool | None = None
 
 
 def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions, progress: Progress) -> dict[str, Any]:
@@ -112,6 +117,10 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     )  # fmt: skip
     progress.advance(task)
 
+    if options.index or (options.index is None and len(anchors) >= INDEX_FROM):
+        task = progress.add_task("index anchors", total=len(anchors))
+        anchors = replace(anchors, index=AnchorIndex.build(anchors.codes, lambda n: progress.advance(task, n)))
+
     inside = np.ix_(val, columns)
     tuned = tune(anchors, fingerprints, reach, encoded_val, table.scores[inside], table.output_tokens[inside], progress)
     report = {
@@ -120,6 +129,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
         "n_train": len(train),
         "n_val": len(val),
         "n_anchors": len(anchors),
+        "index": anchors.index is not None,
         "n_models": len(cards),
         "sources": sorted(set(table.sources[train].tolist())),
         "val": tuned.figures,
@@ -133,6 +143,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
         models=[card.to_json() for card in cards],
         anchors=anchors.tensors(),
         anchor_labels=anchors.labels(),
+        index=anchors.index,
         card=model_card(config, tuned.fingerprints, anchors),
     )
     return report

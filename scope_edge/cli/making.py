@@ -80,6 +80,14 @@ def build(
     method: Annotated[
         str, typer.Option("--method", help="How they are chosen: kmeans, random or facility.")
     ] = "kmeans",
+    index: Annotated[
+        bool | None,
+        typer.Option(
+            "--index/--no-index",
+            help="Store a graph for the look-up (usearch), which may miss a neighbour; by default from 200,000 "
+            "anchors on, where it is twice as fast as reading them all.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the choice.")] = 0,
     correctness_only: CorrectnessOnly = None,
     as_json: Json = False,
@@ -91,7 +99,9 @@ def build(
     from scope_edge.build import BuildOptions
     from scope_edge.build import build as run
 
-    options = BuildOptions(n_anchors=anchors, method=method, seed=seed, correctness_only=tuple(correctness_only or ()))
+    options = BuildOptions(
+        n_anchors=anchors, method=method, seed=seed, index=index, correctness_only=tuple(correctness_only or ())
+    )
     with progress_bars() as bars:
         report = run(outcomes, out, encoder, options, bars)
     if as_json:
