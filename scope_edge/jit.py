@@ -12,7 +12,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +54,7 @@ _PLAIN = Kernels(
 _current = _PLAIN
 _lock = threading.Lock()
 _starting = threading.Lock()
+_ending = threading.Event()
 _stranded = False
 _thread: threading.Thread | None = None
 
@@ -64,7 +65,7 @@ def kernels() -> Kernels:
 
 
 def warmup() -> bool:
-    """Compile the kernels, or load them from numba's cache, and switch to them.
+    """Compile the kernels, or load them from numba's cache, and switch to them; waits for a warm-up under way.
 
     Returns
     -------
@@ -73,12 +74,9 @@ def warmup() -> bool:
         (NUMBA_DISABLE_JIT), where numpy is the faster of the two, or if this process was forked
         in the middle of a warm-up.
     """
-    global _current
     with _lock:
         if not _current.compiled and not _stranded:
-            compiled = _compile()
-            if compiled is not None:
-                _current = compiled
+            _compile()
         return _current.compiled
 
 
@@ -90,12 +88,17 @@ def start_warmup() -> None:
     try:
         if _thread is None:
             thread = threading.Thread(target=warmup, name="scope-edge-warmup", daemon=True)
+            atexit.register(_end, thread)
             thread.start()
-            # The compiler must not be running when the interpreter is torn down.
-            atexit.register(thread.join)
             _thread = thread
     finally:
         _starting.release()
+
+
+def _end(thread: threading.Thread) -> None:
+    """Wait until the compiler rests: it must not be running when the interpreter is torn down."""
+    _ending.set()
+    thread.join()
 
 
 def _after_fork() -> None:
@@ -113,11 +116,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _compile() -> Kernels | None:
+def _compile() -> None:
+    """Switch to the kernels of the query path as soon as they are ready, and then to the rest."""
+    global _current
     import numba
 
     if numba.config.DISABLE_JIT:
-        return None
+        return
     try:
         modules = _import_kernels()
     except RuntimeError:
@@ -129,17 +134,24 @@ def _compile() -> Kernels | None:
         modules = _import_kernels()
     text, topk, weigh, choose, ability = modules
     reading = Reading(text.list_pieces, text.read_ascii)
-    compiled = Kernels(
+    query_path = Kernels(
         reading,
         text.spell_bytes,
         topk.topk_cosine,
         weigh.weigh_evidence,
         choose.choose_best,
-        ability.fit_ability,
+        plain.fit_ability,
         compiled=True,
     )
-    _exercise(compiled, reading)
-    return compiled
+    for exercise in (_read, _look_up, _weigh, _choose):
+        if _ending.is_set():
+            return
+        exercise(query_path, reading)
+    _current = query_path
+    if not _ending.is_set():
+        one = np.eye(1)
+        ability.fit_ability(one, np.zeros(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))
+        _current = replace(query_path, fit_ability=ability.fit_ability)
 
 
 def _import_kernels() -> tuple[Any, ...]:
@@ -148,8 +160,10 @@ def _import_kernels() -> tuple[Any, ...]:
     return text, topk, weigh, choose, ability
 
 
-def _exercise(compiled: Kernels, reading: Reading) -> None:
-    """Call each kernel with the types of the query path, so that it is compiled for them."""
+# Each kernel is called with the types of the query path, so that it is compiled for them.
+
+
+def _read(compiled: Kernels, reading: Reading) -> None:
     text, logs, trigrams = np.frombuffer(b"text", np.uint8), np.ones(3), np.zeros(2, np.float32)
     starts, slots = np.array([0, 4], np.int32), np.zeros(4, np.int32)
     reading.list_pieces(text, starts, slots)
@@ -158,15 +172,22 @@ def _exercise(compiled: Kernels, reading: Reading) -> None:
         np.zeros(14, np.float32), trigrams,
     )  # fmt: skip
     compiled.spell_bytes(text, np.zeros(256, np.uint8), logs, np.zeros(1, np.int64), trigrams)
-    indices, cosines = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
+
+
+def _look_up(compiled: Kernels, _: Reading) -> None:
     anchors, scales = np.ones((2, 2), np.int8), np.ones(2, np.float32)
     anchors.flags.writeable = scales.flags.writeable = False  # as those of an `AnchorSet`
-    compiled.topk_cosine(np.ones((1, 2), np.float32), anchors, scales, indices, cosines)
+    rows, cosines = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
+    compiled.topk_cosine(np.ones((1, 2), np.float32), anchors, scales, rows, cosines)
+
+
+def _weigh(compiled: Kernels, _: Reading) -> None:
     compiled.weigh_evidence(
-        indices, cosines, np.ones(2, np.int32), np.ones((1, 4), np.float32), np.ones(4),
-        np.ones((2, 4), np.float32), np.ones((2, 4), np.int16), np.ones((13, 1)), np.ones(14), np.ones(1),
+        np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32), np.ones(2, np.int32), np.ones((1, 4), np.float32),
+        np.ones(4), np.ones((2, 4), np.float32), np.ones((2, 4), np.int16), np.ones((13, 1)), np.ones(14), np.ones(1),
         np.empty((1, 7, 1)), np.empty((1, 10, 1), np.float32), np.empty(1),
     )  # fmt: skip
+
+
+def _choose(compiled: Kernels, _: Reading) -> None:
     compiled.choose_best(np.ones((1, 2, 1), np.float32), 1.0, np.zeros(1, np.int32), np.zeros(1, np.int64))
-    one = np.eye(1)
-    compiled.fit_ability(one, np.zeros(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))

@@ -57,7 +57,7 @@ class Router:
     True
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, *, warmup: bool = True) -> None:
         if not bundle.anchors or not bundle.models:
             raise BundleError(
                 f"The bundle {bundle.path} holds an encoder but no models",
@@ -81,18 +81,25 @@ class Router:
             novelty,
         )
         self._changing = threading.Lock()
+        self._warms_itself = warmup
         self._decisions = 0
 
     @classmethod
-    def load(cls, path: str | Path | None = None) -> Router:
+    def load(cls, path: str | Path | None = None, *, warmup: bool = True) -> Router:
         """Load a bundle; without a path, the one that ships with the package.
+
+        Parameters
+        ----------
+        warmup : bool
+            Whether a background thread may compile the kernels after the first decisions. Decisions are the
+            same without it, on numpy, some ten times slower. `Router.warmup` compiles when you say so.
 
         Raises
         ------
         BundleError
             No bundle there, or one that is incomplete, altered or of a newer format.
         """
-        return cls(read_bundle(default_bundle() if path is None else path))
+        return cls(read_bundle(default_bundle() if path is None else path), warmup=warmup)
 
     @property
     def models(self) -> list[str]:
@@ -300,12 +307,12 @@ class Router:
         )
 
     def warmup(self) -> None:
-        """Compile the kernels now instead of after the first decisions; decisions stay the same."""
+        """Compile the kernels now instead of after the first decisions, and wait for it; decisions stay the same."""
         jit.warmup()
 
     def _count(self, n: int) -> None:
         self._decisions += n
-        if self._decisions >= _WARM_AFTER:
+        if self._warms_itself and self._decisions >= _WARM_AFTER:
             jit.start_warmup()
 
     def _swap(self, pool: Fingerprints) -> None:

@@ -51,7 +51,7 @@ def test_the_compiler_decides_nothing(router, batch):
     assert bytes.fromhex(answers["warm"]["cost"]) == batch.cost_usd.tobytes()
 
 
-HEAVY = ("numba", "onnxruntime", "usearch", "torch", "polars", "sklearn")
+HEAVY = ("numba", "onnxruntime", "tokenizers", "usearch", "torch", "polars", "sklearn")
 
 
 def test_importing_the_package_is_light():
@@ -90,6 +90,47 @@ def test_a_process_may_end_while_the_kernels_are_warming():
     code = "from scope_edge import Router; Router.load().route_batch([f'prompt {i}' for i in range(20)]); print('done')"
     run = run_python(code, env={"NUMBA_DISABLE_JIT": None})
     assert (run.returncode, run.stdout.strip(), run.stderr) == (0, b"done", b"")
+
+
+def test_a_router_that_may_not_warm_up_does_not():
+    code = (
+        "import sys, threading\n"
+        "from scope_edge import Router\n"
+        "router = Router.load(warmup=False)\n"
+        "router.route_batch([f'prompt {index}' for index in range(20)])\n"
+        "print('numba' in sys.modules, [thread.name for thread in threading.enumerate()])\n"
+    )
+    assert run_python(code).stdout.strip() == b"False ['MainThread']"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_two_hundred_exits_during_the_warm_up_are_clean():
+    code = (
+        "import os, random, sys, time\n"
+        "from scope_edge import Router, jit\n"
+        "router = Router.load()\n"
+        "random.seed(0)\n"
+        "ends = [random.uniform(0, 0.5) for _ in range(200)]\n"
+        "for start in range(0, len(ends), 4):\n"
+        "    children = []\n"
+        "    for wait in ends[start : start + 4]:\n"
+        "        child = os.fork()\n"
+        "        if child == 0:\n"
+        "            for index in range(9): router.route(f'prompt {index}')\n"
+        "            assert jit._thread is not None\n"
+        "            time.sleep(wait)\n"
+        "            sys.exit(0)\n"
+        "        children.append(child)\n"
+        "    for child in children:\n"
+        "        deadline = time.monotonic() + 60\n"
+        "        while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):\n"
+        "            if time.monotonic() > deadline: os.kill(child, 9); sys.exit('a child hangs')\n"
+        "            time.sleep(0.005)\n"
+        "        if ended[1]: sys.exit(f'a child ended with {ended[1]}')\n"
+        "print('done')\n"
+    )
+    run = run_python(code, env={"NUMBA_DISABLE_JIT": None})
+    assert (run.stdout.strip(), run.stderr) == (b"done", b"")
 
 
 def test_a_fork_during_the_warm_up_does_not_hang():
