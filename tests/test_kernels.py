@@ -8,6 +8,7 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from processes import run_python
 
 from scope_edge.kernels import ability, plain, text, topk, weigh
 
@@ -99,13 +100,53 @@ def test_topk_of_one_anchor(kind):
     assert nearest(kind, [127], np.array([[-5]], np.int8), np.ones(1, np.float32), 1) == ([0], [-635])
 
 
-def test_topk_twins_agree_beyond_one_block_of_rows():
-    rng = np.random.default_rng(5)
-    # plain works through 1024 rows at a time; pure Python would take too long over so many.
-    n, dim = (9000, 64) if os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0") else (4200, 2)
-    anchors = rng.integers(-2, 3, (n, dim)).astype(np.int8)
-    z, scales = rng.integers(-2, 3, dim), np.ones(n, np.float32)
-    assert nearest("plain", z, anchors, scales, 80) == nearest("compiled", z, anchors, scales, 80)
+COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+
+
+@pytest.mark.parametrize("width", [64, 96])
+@pytest.mark.parametrize("n", [250, 4096, 16384, 16385, 40_007])
+def test_topk_twins_agree_across_chunks_of_anchors(n, width):
+    # Pure Python would take too long over so many, except for the fewest.
+    if not COMPILED and n > 250:
+        pytest.skip("numba's compiler is disabled (NUMBA_DISABLE_JIT)")
+    rng = np.random.default_rng(n)
+    for largest in (2, 127):  # many equal keys, and hardly any
+        anchors = rng.integers(-largest, largest + 1, (n, width)).astype(np.int8)
+        z = rng.integers(-largest, largest + 1, width)
+        scales = np.ones(n, np.float32) if largest == 2 else rng.uniform(0.5, 1, n).astype(np.float32)
+        for k in (1, 80):
+            assert nearest("plain", z, anchors, scales, k) == nearest("compiled", z, anchors, scales, k)
+
+
+def test_topk_of_rising_keys_keeps_cutting():
+    n = 17_000 if COMPILED else 400
+    anchors = np.full((n, 32), 100, np.int8)
+    scales = np.linspace(0.1, 1, n).astype(np.float32)
+    indices, _ = nearest("compiled", np.ones(32), anchors, scales, 20)
+    assert indices == list(range(n - 1, n - 21, -1))
+
+
+_ON_A_PLAIN_PROCESSOR = """
+import sys
+import numpy as np
+from scope_edge.kernels import topk
+rng = np.random.default_rng(0)
+anchors, scales = rng.integers(-128, 128, (777, 64)).astype(np.int8), rng.uniform(0.5, 1, 777).astype(np.float32)
+z = rng.normal(size=(3, 64)).astype(np.float32)
+rows, cosines = np.empty((3, 80), np.int32), np.empty((3, 80), np.float32)
+topk.topk_cosine(z, anchors, scales, rows, cosines)
+sys.stdout.write(rows.tobytes().hex() + cosines.tobytes().hex())
+"""
+
+
+@pytest.mark.skipif(not COMPILED, reason="numba's compiler is disabled (NUMBA_DISABLE_JIT)")
+def test_topk_is_the_same_on_a_processor_without_byte_products():
+    runs = [
+        run_python(_ON_A_PLAIN_PROCESSOR, env=env)
+        for env in ({}, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""})
+    ]
+    assert runs[0].stdout, runs[0].stderr.decode()
+    assert runs[0].stdout == runs[1].stdout
 
 
 LOGS = np.log1p(np.arange(20))
