@@ -30,8 +30,10 @@ def topk_cosine(z, anchors, scales, indices, cosines):
         scale = np.float32(max(float(np.abs(vector).max()), 1e-12) / 127.0)
         query = np.rint(vector / scale)
         every = np.empty(len(anchors), np.float32)
-        for start in range(0, len(anchors), _BLOCK):
-            every[start : start + _BLOCK] = anchors[start : start + _BLOCK].astype(np.float32) @ query
+        # A BLAS may work beyond the ends of small arrays, where anything stands; numpy would warn of it.
+        with np.errstate(all="ignore"):
+            for start in range(0, len(anchors), _BLOCK):
+                every[start : start + _BLOCK] = anchors[start : start + _BLOCK].astype(np.float32) @ query
         every *= scales
         k = indices.shape[1]
         least = np.partition(every, len(every) - k)[len(every) - k]

@@ -13,22 +13,26 @@ _HASH = np.uint64(ord("#"))
 
 
 @njit(cache=True, nogil=True)
-def read_ascii(data, tables, logs, letters, starts, slots, unknown, longest, ids, features, trigrams):
-    """Write the token ids of a text, its features and its trigrams; returns the number of ids.
+def read_ascii(data, bounds, tables, logs, letters, starts, slots, unknown, longest, ids, n_ids, features, trigrams):
+    """Write the token ids of some texts, their features and their trigrams.
 
-    data (n,) uint8, ASCII; tables (4, 256) uint8, of each byte: what it is in lower case, its kind for
-    `cut_words`, its kind for `spell_bytes`, and whether it is white space. letters to ids: see `cut_words`;
-    logs and trigrams: see `spell_bytes`. features (kinds,) float32 is overwritten with log(1 + count) of each
-    kind of bytes; in place of the last kind but one, of the lines that look like answer options.
+    data (n,) uint8, ASCII, the texts one after the other; bounds (texts + 1,) int64, where each begins and the
+    last one ends. tables (4, 256) uint8, of each byte: what it is in lower case, its kind for `cut_words`, its
+    kind for `spell_bytes`, and whether it is white space. letters to longest: see `cut_words`; logs and
+    trigrams (texts, bins): see `spell_bytes`. ids (n,) int64 is overwritten from where each text begins, n_ids
+    (texts,) int64 says with how many; features (texts, kinds) float32 with log(1 + count) of each kind of
+    bytes, and in place of the last kind but one, of the lines that look like answer options.
     """
-    lowered, counts = np.empty_like(data), np.empty(len(features), np.int64)
+    lowered, counts = np.empty_like(data), np.empty(features.shape[1], np.int64)
     for place in range(len(data)):
         lowered[place] = tables[0, data[place]]
-    spell_bytes(data, tables[2], logs, counts, trigrams)
-    counts[-2] = _count_options(data, tables[3])
-    for kind in range(len(features)):
-        features[kind] = np.float32(logs[min(counts[kind], len(logs) - 1)])
-    return cut_words(lowered, tables[1], letters, starts, slots, unknown, longest, ids)
+    for text in range(len(n_ids)):
+        begin, end = bounds[text], bounds[text + 1]
+        spell_bytes(data[begin:end], tables[2], logs, counts, trigrams[text])
+        counts[-2] = _count_options(data[begin:end], tables[3])
+        for kind in range(len(counts)):
+            features[text, kind] = np.float32(logs[min(counts[kind], len(logs) - 1)])
+        n_ids[text] = cut_words(lowered[begin:end], tables[1], letters, starts, slots, unknown, longest, ids[begin:end])
 
 
 @njit(cache=True, nogil=True)

@@ -16,6 +16,7 @@ from scope_edge.session import open_session
 __all__ = ["Encoder", "Encoding", "check_prompt", "quantise", "slice_text"]
 
 _OUTPUTS = ["z", "loadings"]
+_TOGETHER = 64  # prompts that are read at a time
 
 
 class Encoding(NamedTuple):
@@ -120,17 +121,21 @@ class Encoder:
 
     def tokenize(self, text: str) -> NDArray[np.int64]:
         """Token ids of the slice of a checked prompt that is encoded, shape (n_tokens,)."""
-        return self._reader.read(slice_text(text, self._head, self._tail), len(text)).ids
+        return self._reader.read([slice_text(text, self._head, self._tail)], [len(text)])[0].ids
 
     def encode(self, text: str) -> Encoding:
         """Encode one checked prompt."""
-        part = slice_text(text, self._head, self._tail)
-        seen = self._reader.read(part, len(text))
-        feeds = {"input_ids": seen.ids, "surface": seen.surface[None], "trigrams": seen.trigrams[None]}
-        z, loadings = self._session.run(_OUTPUTS, feeds)
-        n_tokens = len(seen.ids) * (len(text) / len(part)) * self._tokens_per_id
-        return Encoding(z[0], loadings[0], self._rank, n_tokens)
+        return self.encode_batch([text])[0]
 
     def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
         """Encode many checked prompts; each result is the same as from `encode`."""
-        return [self.encode(text) for text in texts]
+        encodings: list[Encoding] = []
+        for start in range(0, len(texts), _TOGETHER):
+            whole = texts[start : start + _TOGETHER]
+            parts = [slice_text(text, self._head, self._tail) for text in whole]
+            for text, part, seen in zip(whole, parts, self._reader.read(parts, list(map(len, whole))), strict=True):
+                feeds = {"input_ids": seen.ids, "surface": seen.surface[None], "trigrams": seen.trigrams[None]}
+                z, loadings = self._session.run(_OUTPUTS, feeds)
+                n_tokens = len(seen.ids) * (len(text) / len(part)) * self._tokens_per_id
+                encodings.append(Encoding(z[0], loadings[0], self._rank, n_tokens))
+        return encodings

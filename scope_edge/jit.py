@@ -26,7 +26,7 @@ class Reading(NamedTuple):
     """The kernels that read a text whole."""
 
     list_pieces: Callable[..., None]
-    read_ascii: Callable[..., int]
+    read_ascii: Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ def _read(compiled: Kernels, reading: Reading) -> None:
     starts, slots = np.array([0, 4], np.int32), np.zeros(4, np.int32)
     reading.list_pieces(text, starts, slots)
     reading.read_ascii(
-        text, np.zeros((4, 256), np.uint8), logs, text, starts, slots, 0, 100, np.empty(4, np.int64),
-        np.zeros(14, np.float32), trigrams,
+        text, np.array([0, 4]), np.zeros((4, 256), np.uint8), logs, text, starts, slots, 0, 100,
+        np.empty(4, np.int64), np.empty(1, np.int64), np.zeros((1, 14), np.float32), trigrams[None],
     )  # fmt: skip
     compiled.spell_bytes(text, np.zeros(256, np.uint8), logs, np.zeros(1, np.int64), trigrams)
 

@@ -32,7 +32,7 @@ def whole(text: str) -> list[int]:
 
 
 def ids(text: str, reader: Reader = SHARED) -> list[int]:
-    return reader.read(text, len(text)).ids.tolist()
+    return reader.read([text], [len(text)])[0].ids.tolist()
 
 
 @pytest.fixture(autouse=True, params=["compiled", "plain"])
@@ -54,7 +54,7 @@ def test_the_ids_are_what_the_library_says(text):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.lists(st.one_of(WORDS, LINES, st.text(st.characters(max_codepoint=127), max_size=9))).map("".join))
 def test_a_text_in_one_pass_has_the_surface_of_one_in_several(text):
-    seen = SHARED.read(text, len(text) + 7)
+    (seen,) = SHARED.read([text], [len(text) + 7])
     surface, trigrams = describe(text, len(text) + 7, 64)
     assert seen.surface.tolist() == surface.tolist()
     assert seen.trigrams.tolist() == trigrams.tolist()
@@ -64,6 +64,16 @@ def test_a_text_in_one_pass_has_the_surface_of_one_in_several(text):
 @given(text=st.text(alphabet=st.characters(max_codepoint=127), max_size=80).map(str.lower))
 def test_every_ascii_character_parts_words_alike(text):
     assert ids(text) == whole(text)
+
+
+def test_texts_are_read_together_as_one_by_one():
+    texts = ["one two", "", " \n", "Trois étés", "(A) x\n(B) y", *PROMPTS]
+    together = SHARED.read(texts, range(len(texts)))
+    without = SHARED.read(ascii_only := [text for text in texts if text.isascii()], range(len(ascii_only)))
+    for index, (text, seen) in enumerate(zip(texts, together, strict=True)):
+        assert [part.tolist() for part in seen] == [part.tolist() for part in SHARED.read([text], [index])[0]]
+    for index, (text, seen) in enumerate(zip(ascii_only, without, strict=True)):
+        assert [part.tolist() for part in seen] == [part.tolist() for part in SHARED.read([text], [index])[0]]
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
