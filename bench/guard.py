@@ -2,38 +2,39 @@
 
 Run: python bench/guard.py
 
-A machine's pace cancels out of a ratio of medians taken in turns. The limits are what was reached, with
-room for noise: lower them when something gets faster.
+A machine's pace cancels out of a ratio of medians taken in turns. The limits are targets, or what was reached
+with room for noise: lower them when something gets faster.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from statistics import median
 
 import numpy as np
-from conftest import TEXT
+from pools import anchors_of, bundle_of, prompts_of, queries_of
 from tokenizers import Tokenizer
+from turns import Contest, cycle
 
 from scope_edge import Router, jit
-from scope_edge.bundle import default_bundle
+from scope_edge.bundle import default_bundle, read_bundle
 from scope_edge.kernels import plain
+from scope_edge.speed.fresh import time_cold_starts
 
-IMPORTS = "import os; os.environ['ORT_DISABLE_TELEMETRY'] = '1'; import numpy, tokenizers, onnxruntime"
-FIRST = "from scope_edge import Router; Router.load().route('Prove that the square root of 2 is irrational.')"
 LIMITS = {
-    "route 120 words / tokenize them": 2.2,
-    "look-up / the same in numpy": 0.5,
-    "first decision / importing the libraries": 2.4,
-    "its peak memory / theirs": 2.0,
+    "route 120 words / tokenize them": 1.6,
+    "a prompt of a batch / route": 1.0,
+    "look-up / the same in numpy": 0.2,
+    "look-up of 250,000 / reading them": 2.0,
+    "first decision / importing the libraries": 2.0,
+    "its peak memory / theirs": 1.6,
 }
 
 
 def main() -> int:
-    found = dict(zip(LIMITS, (*warm(), *cold()), strict=True))
+    if not jit.warmup():
+        sys.exit("numba's compiler is disabled (NUMBA_DISABLE_JIT): nothing to guard")
+    found = query_path() | look_up() | cold()
     for name, ratio in found.items():
         print(f"{name:42s} {ratio:5.2f}  (limit {LIMITS[name]})")
     worse = [name for name, ratio in found.items() if ratio > LIMITS[name]]
@@ -42,54 +43,53 @@ def main() -> int:
     return 1 if worse else 0
 
 
-def warm() -> tuple[float, float]:
-    """Of the query path, after the kernels were compiled."""
-    router = Router.load()
-    if not jit.warmup():
-        sys.exit("numba's compiler is disabled (NUMBA_DISABLE_JIT): nothing to guard")
+def query_path() -> dict[str, float]:
+    """Of decisions among 20 models over 10,000 anchors."""
+    router, prompts = Router(bundle_of(read_bundle(default_bundle()), 10_000, 20)), prompts_of(120)
     tokenizer = Tokenizer.from_file(str(default_bundle() / "tokenizer.json"))
-    prompt = " ".join(TEXT.split()[:120])
-    anchors = router.estimator.anchors
-    z = anchors.codes[0] * anchors.scales[0]
+    contest = Contest(brief=False)
+    contest.enter("route", lambda: cycle(router.route, prompts))
+    contest.enter("batch", lambda: lambda _: router.route_batch(prompts))
+    contest.enter("tokenize", lambda: cycle(tokenizer.encode, prompts))
+    took = medians(contest, 5)
+    return {
+        "route 120 words / tokenize them": took["route"] / took["tokenize"],
+        "a prompt of a batch / route": took["batch"] / len(prompts) / took["route"],
+    }
 
-    def numpy_nearest() -> None:
-        rows, cosines = np.empty(80, np.int32), np.empty(80, np.float32)
-        plain.topk_cosine(z, anchors.codes, anchors.scales, rows, cosines)
 
-    return (
-        ratio(lambda: router.route(prompt), lambda: tokenizer.encode(prompt), 1000),
-        ratio(lambda: anchors.nearest(z, 80), numpy_nearest, 1000),
+def look_up() -> dict[str, float]:
+    """Of the exact kernel, beside numpy's and beside reading the memory."""
+    bundle = read_bundle(default_bundle())
+    few, many = anchors_of(bundle, 10_000), anchors_of(bundle, 250_000)
+    queries = queries_of(few, 50)
+    rows, cosines = np.empty((1, 80), np.int32), np.empty((1, 80), np.float32)
+    contest = Contest(brief=False)
+    contest.enter("few", lambda: cycle(lambda z: few.nearest(z, 80), queries))
+    contest.enter(
+        "numpy", lambda: cycle(lambda z: plain.topk_cosine(z[None], few.codes, few.scales, rows, cosines), queries)
     )
+    contest.enter("many", lambda: cycle(lambda z: many.nearest(z, 80), queries))
+    words = many.codes.reshape(-1).view(np.int64)
+    contest.enter("read", lambda: lambda _: words.sum())
+    took = medians(contest, 5)
+    return {
+        "look-up / the same in numpy": took["few"] / took["numpy"],
+        "look-up of 250,000 / reading them": took["many"] / took["read"],
+    }
 
 
-def cold() -> tuple[float, float]:
-    """Of a process from its start to its first decision: wall time and peak memory."""
-    times: dict[str, list[float]] = {FIRST: [], IMPORTS: []}
-    for _ in range(9):
-        for code in times:
-            started = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True)
-            times[code].append(time.perf_counter() - started)
-    return median(times[FIRST]) / median(times[IMPORTS]), peak(FIRST) / peak(IMPORTS)
+def cold() -> dict[str, float]:
+    """Of a process from its start to its first decision."""
+    found = time_cold_starts("", 6)
+    ratios = {"first decision / importing the libraries": found.ratio}
+    if found.first_decision.peak_mb and found.imports.peak_mb:
+        ratios["its peak memory / theirs"] = found.first_decision.peak_mb / found.imports.peak_mb
+    return ratios
 
 
-def peak(code: str) -> int:
-    """Peak memory of a process in kB, as Linux tells it: what `getrusage` says includes the parent's."""
-    tell = "\nprint([line for line in open('/proc/self/status') if line.startswith('VmHWM')][0].split()[1])"
-    said = subprocess.run([sys.executable, "-c", code + tell], check=True, capture_output=True, text=True)
-    return int(said.stdout)
-
-
-def ratio(ours: Callable[[], object], yardstick: Callable[[], object], rounds: int) -> float:
-    """Median time of one over that of the other, in turns."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for index in range(rounds + 50):
-        for part, call in zip(times, (ours, yardstick), strict=True):
-            started = time.perf_counter()
-            call()
-            if index >= 50:
-                part.append(time.perf_counter() - started)
-    return median(times[0]) / median(times[1])
+def medians(contest: Contest, seconds: float) -> dict[str, float]:
+    return {name: median(timed.seconds) for name, timed in contest.run(seconds).items()}
 
 
 if __name__ == "__main__":

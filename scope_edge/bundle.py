@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -201,6 +200,8 @@ def write_bundle(
     BundleError
         The destination cannot be written (for example a full disk). It is left as it was.
     """
+    import secrets
+
     from safetensors.numpy import save
 
     if encoder_hash(encoder) != config["encoder"]["hash"]:

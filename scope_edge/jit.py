@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -128,6 +127,8 @@ def _compile() -> None:
     except RuntimeError:
         # numba finds no writable place for its cache, neither beside the package nor in the home
         # directory: let it use one that ends with this process.
+        import tempfile
+
         folder = tempfile.TemporaryDirectory(prefix="scope-edge-")
         atexit.register(folder.cleanup)
         numba.config.CACHE_DIR = folder.name

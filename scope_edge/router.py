@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import threading
 from collections.abc import Iterable, Sequence
@@ -33,8 +32,6 @@ from scope_edge.fingerprints import (
     Reach,
     fit_fingerprint,
 )
-from scope_edge.joining import learn
-from scope_edge.outcomes import read_rows
 from scope_edge.policy import Decision, Dial, Plan, choose, value_of
 from scope_edge.pricing import Price
 
@@ -245,6 +242,10 @@ class Router:
         UsageError, OutcomesError, PriceError, PromptError
             The pool is unchanged.
         """
+        # Imported here, for a first decision needs neither.
+        from scope_edge.joining import learn
+        from scope_edge.outcomes import read_rows
+
         if not isinstance(name, str) or not name.strip() or set(name) & set("*?[],") or not _is_unicode(name):
             raise UsageError("Bad model name", expected="text without any of * ? [ ] ,", got=repr(name))
         if not isinstance(price, Price):
@@ -340,6 +341,8 @@ def _select(names: Sequence[str], models: str | Sequence[str] | None) -> NDArray
 
 
 def _unknown(name: str, names: Sequence[str]) -> UnknownModelError:
+    import difflib
+
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
     return UnknownModelError(
         f"No model matches {name!r}",

@@ -84,8 +84,8 @@ def build(
         bool | None,
         typer.Option(
             "--index/--no-index",
-            help="Store a graph for the look-up (usearch), which may miss a neighbour; by default from 200,000 "
-            "anchors on, where it is twice as fast as reading them all.",
+            help="Store a graph for the look-up (usearch), which may miss a neighbour; by default from 500,000 "
+            "anchors on, where it is faster than reading them all.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the choice.")] = 0,
