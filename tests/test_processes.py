@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 from processes import run_python
 from prompts import PROMPTS
+from spawned import decide
 
 from scope_edge import Estimates
 
@@ -179,3 +182,9 @@ def test_forks_between_busy_threads_still_decide(small_bundle):
     )
     result = run_python("import warnings; warnings.simplefilter('ignore')\n" + code, str(small_bundle))
     assert result.stdout.strip() == b"done", result.stderr.decode()
+
+
+def test_spawned_processes_decide_alike(router):
+    prompts = PROMPTS[:3]
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert list(pool.map(decide, prompts)) == [router.route(prompt).model for prompt in prompts]
