@@ -25,7 +25,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,15 @@ class _Figure:
     def __init__(self, row: int) -> None:
         self.row = row
 
-    def __get__(self, estimates: Estimates, owner: type[Estimates]) -> NDArray[np.float32]:
+    @overload
+    def __get__(self, estimates: None, owner: type[Estimates]) -> _Figure: ...
+
+    @overload
+    def __get__(self, estimates: Estimates, owner: type[Estimates]) -> NDArray[np.float32]: ...
+
+    def __get__(self, estimates: Estimates | None, owner: type[Estimates]) -> _Figure | NDArray[np.float32]:
+        if estimates is None:
+            return self
         figure: NDArray[np.float32] = estimates.figures[..., self.row, :]
         return figure
 

@@ -190,6 +190,16 @@ def test_value_maximises_value_times_p_minus_cost(router, batch):
         assert chosen == [router.models[at] for at in utility.argmax(axis=1)]
 
 
+def test_the_figures_of_estimates_have_names_on_the_class_too(router):
+    from scope_edge import Estimates
+
+    estimates = router.estimate("What is 2 + 2?")
+    for name in ("p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd", "cost_usd_p90"):
+        assert hasattr(Estimates, name)
+        assert getattr(estimates, name).shape == (len(router.models),)
+        assert getattr(estimates, name).dtype == np.float32
+
+
 def test_choose_takes_the_best_trade():
     estimates = crafted([0.5, 0.8, 0.9], [0.0, 1.0, 9.0])
     assert [int(choose(estimates, value)[0]) for value in (0.0, 3.0, 4.0, 79.0, 81.0, math.inf)] == [0, 0, 1, 1, 2, 2]
