@@ -89,8 +89,8 @@ def _instead(results: Results) -> Iterable[str]:
 def _lookup(results: Results) -> Iterable[str]:
     yield (
         "**The look-up** of the 80 nearest anchors, in microseconds (`python -m pytest bench/test_lookup.py`, extra "
-        "`peers`). `reading the bytes` adds up the codes and scales, and nothing else. Graphs are approximate: "
-        "recall@10 in brackets."
+        "`peers`). `reading the bytes` adds up the codes and scales, and nothing else. In brackets recall@10 against "
+        "float32: of exact searches in int8 it tells the rounding, of graphs also what they miss."
     )
     sizes = sorted({entry["anchors"] for entry in results.of("lookup")})
     yield _table(("", *(f"{n:,}" for n in sizes)), [
@@ -102,7 +102,7 @@ def _lookup(results: Results) -> Iterable[str]:
 def _growth(results: Results) -> Iterable[str]:
     yield (
         "**Larger pools**, in milliseconds (`python -m pytest bench/test_pools.py`; without a graph). The exponent is "
-        "the slope of log time over log size from the middle of the sizes on, where the fixed part counts least."
+        "the slope of log time over log size, over all sizes but the smallest. " + _step(results)
     )
     for what, other in (("anchors", {"models": 20}), ("models", {"anchors": 10_000})):
         sizes = sorted({entry[what] for entry in results.of("pools", **other)})
@@ -114,6 +114,22 @@ def _growth(results: Results) -> Iterable[str]:
             )
             for stage in ("estimate", "route")
         ])  # fmt: skip
+
+
+def _step(results: Results) -> str:
+    """Where the anchors outgrow the processor's cache, all that reads them slows down."""
+
+    def slope(table: str, **wanted: object) -> float | None:
+        few, many = (results.one(table, anchors=n, **wanted) for n in (250_000, 1_000_000))
+        return float(np.log(many.median / few.median) / np.log(4)) if few and many else None
+
+    estimate, reading = slope("pools", stage="estimate", models=20), slope("lookup", peer="reading the bytes")
+    if estimate is None or reading is None:
+        return ""
+    return (
+        f"From 250,000 to 1,000,000 anchors alone it is {estimate:.2f} for `estimate`, and {reading:.2f} for reading "
+        "the bytes: there they outgrow the processor's cache."
+    )
 
 
 def _threads(results: Results) -> Iterable[str]:

@@ -43,9 +43,9 @@ def targets(results: Results) -> Iterator[Target]:
 
 
 def exponent(results: Results, stage: str, what: str, other: dict[str, int]) -> float:
-    """How the median grows: the slope through the upper half of the sizes, in logarithms."""
+    """How the median grows over all sizes but the smallest: the slope of a line through the logarithms."""
     points = sorted((entry[what], entry.median) for entry in results.of("pools", stage=stage, **other))
-    sizes, medians = np.log(points[len(points) // 2 :]).T
+    sizes, medians = np.log(points[1:]).T
     return float(np.polyfit(sizes, medians, 1)[0])
 
 
@@ -63,6 +63,8 @@ def _lookup(results: Results) -> Iterator[Target]:
         for start, factor in least.items():
             later = [n for n in least if n > start]
             judged = {n: ratio for n, ratio in ratios.items() if n >= start and (not later or n < min(later))}
+            if not judged:
+                continue
             shown = ", ".join(f"{ratio:.1f}x at {n:,}" for n, ratio in judged.items())
             aim = f"look-up at least {factor:g}x as fast as {peer} from {start:,} anchors on"
             yield Target(aim, shown, all(ratio >= factor for ratio in judged.values()))
@@ -71,8 +73,9 @@ def _lookup(results: Results) -> Iterator[Target]:
         for entry in results.of("lookup", peer="reading the bytes")
         if entry["anchors"] >= 250_000
     }
-    shown = ", ".join(f"{ratio:.2f}x at {n:,}" for n, ratio in ratios.items())
-    yield Target("look-up at most 1.3x of reading the bytes from 250,000 on", shown, max(ratios.values()) <= 1.3)
+    if ratios:
+        shown = ", ".join(f"{ratio:.2f}x at {n:,}" for n, ratio in ratios.items())
+        yield Target("look-up at most 1.3x of reading the bytes from 250,000 on", shown, max(ratios.values()) <= 1.3)
 
 
 def _end_to_end(results: Results) -> Iterator[Target]:
