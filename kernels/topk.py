@@ -10,7 +10,7 @@ __all__ = ["topk_cosine"]
 
 _GROUP = 8  # anchors of which only the highest key is kept at first
 _TILE = _GROUP * _GROUP  # anchors that are read in one go, before their scales are
-_CHUNK = 256 * _TILE  # anchors whose groups are worked out before any is looked at again
+_CHUNK = 256 * _TILE  # anchors whose groups are worked out before the bound is raised
 
 
 @njit(cache=True, nogil=True)
@@ -21,39 +21,39 @@ def topk_cosine(z, anchors, scales, indices, cosines):
     float32 are overwritten. z is rounded to codes of int8 too. Dot products of codes are exact integers
     below 2**24, so the cosines are the same on every path; equal ones go by lower index. Needs k <= N.
 
-    A key is a dot product times the anchor's scale. The k-th highest of the groups' highest keys bounds the
-    k-th key from below: few groups are looked at again, and none by a branch that a processor has to guess.
+    A key is a dot product times the anchor's scale. Of each group of anchors only the highest key is kept at first.
+    The k-th highest of these bounds the k-th key from below, so that few groups are looked at again.
     """
     n_anchors, dim = anchors.shape
     k = indices.shape[1]
     query, codes = np.empty(dim, np.int16), np.empty(dim, np.int8)
-    room, most = 4 * k + _GROUP, -(-min(_CHUNK, n_anchors) // _GROUP)
-    best, rows = np.empty(room, np.float32), np.empty(room, np.int32)
+    most = -(-min(_CHUNK, n_anchors) // _GROUP)
     tile, tops = np.empty(_TILE, np.float32), np.empty(most, np.float32)
-    groups, ranks = np.empty(most + 1, np.int32), np.empty(max(most, room), np.int32)
+    room = 2 * k + most
+    highest, groups, ranks = np.empty(room, np.float32), np.empty(room, np.int32), np.empty(room * _GROUP, np.int32)
+    best, rows = np.empty((k + 1) * _GROUP, np.float32), np.empty((k + 1) * _GROUP, np.int32)
     for one in range(len(z)):
         scale = _encode(z[one], query, codes)
-        found, least = 0, np.float32(-np.inf)
+        kept, least = 0, np.float32(-np.inf)
         for start in range(0, n_anchors, _CHUNK):
             stop = min(start + _CHUNK, n_anchors)
             n_groups = -(-(stop - start) // _GROUP)
             _read_tops(query, codes, anchors, scales, start, stop, tile, tops)
             if start == 0 and n_groups >= k:
                 least = _highest(tops, ranks, n_groups, k)
-            for group in groups[: _find_from(tops, n_groups, least, groups)]:
-                first = start + group * _GROUP
-                last = min(first + _GROUP, stop)
-                _read_keys(query, anchors, scales, first, last, tile)
-                for row in range(first, last):
-                    best[found] = tile[row - first]
-                    rows[found] = row
-                    found += tile[row - first] >= least
-                if found > room - _GROUP:
-                    least = _highest(best, ranks, found, k)
-                    found = _keep(best, rows, found, k, least)
-            if found > 2 * k or stop == n_anchors:
-                least = _highest(best, ranks, found, k)
-                found = _keep(best, rows, found, k, least)
+            kept = _append_from(tops, n_groups, least, start // _GROUP, highest, groups, kept)
+            if kept > 2 * k or (kept > k and stop == n_anchors):
+                least = _highest(highest, ranks, kept, k)
+                kept = _keep(highest, groups, kept, k, least)
+        found = 0
+        for group in groups[:kept]:
+            first, last = group * _GROUP, min((group + 1) * _GROUP, n_anchors)
+            _read_keys(query, anchors, scales, first, last, tile)
+            for row in range(first, last):
+                best[found] = tile[row - first]
+                rows[found] = row
+                found += tile[row - first] >= least
+        _keep(best, rows, found, k, _highest(best, ranks, found, k))
         _sort(best, rows, scale, indices[one], cosines[one])
 
 
@@ -71,18 +71,18 @@ def _encode(z, query, codes):
 
 
 @njit(cache=True, nogil=True)
-def _find_from(values, n, least, places):
-    """Write where the first n values are at or above the least, and return how many are."""
-    found = 0
-    for first in range(0, n, _TILE):
-        part, above = values[first : min(first + _TILE, n)], np.int32(0)
+def _append_from(tops, n, least, first, highest, groups, kept):
+    """Append those of the first n tops that are at or above the least, with their groups' numbers, from `first` on."""
+    for begin in range(0, n, _TILE):
+        part, above = tops[begin : min(begin + _TILE, n)], np.int32(0)
         for place in range(len(part)):
             above = np.int32(above + np.int32(part[place] >= least))
         if above:
             for place in range(len(part)):
-                places[found] = first + place
-                found += part[place] >= least
-    return found
+                highest[kept] = part[place]
+                groups[kept] = first + begin + place
+                kept += part[place] >= least
+    return kept
 
 
 @njit(cache=True, nogil=True)
@@ -137,7 +137,7 @@ def _keep(keys, rows, n, k, least):
         equal -= keys[place] > least
     for place in range(n):
         key = keys[place]
-        stays = key > least or (key == least and equal > 0)
+        stays = (key > least) | ((key == least) & (equal > 0))
         equal -= key == least
         keys[kept] = key
         rows[kept] = rows[place]
