@@ -8,7 +8,7 @@ python bench/report.py --reference   # from bench/results/reference.json, what t
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +79,7 @@ def _instead(results: Results) -> Iterable[str]:
         "extra `peers`; see [bench/README.md](bench/README.md)). Only the first and the kNN rows predict anything per "
         "model."
     )
-    sizes = (20, 120, 2_000)
-    yield _table(("", *(f"{n:,} words" for n in sizes)), [
-        (peer, *(_ms(results.one("instead", peer=peer, words=n)) for n in sizes))
-        for _, peer in _kinds(results.of("instead", words=120))
-    ])  # fmt: skip
+    yield _beside(results, "instead", "words", 120, _ms, " words")
 
 
 def _lookup(results: Results) -> Iterable[str]:
@@ -92,11 +88,19 @@ def _lookup(results: Results) -> Iterable[str]:
         "`peers`). `reading the bytes` adds up the codes and scales, and nothing else. In brackets recall@10 against "
         "float32: of exact searches in int8 it tells the rounding, of graphs also what they miss."
     )
-    sizes = sorted({entry["anchors"] for entry in results.of("lookup")})
-    yield _table(("", *(f"{n:,}" for n in sizes)), [
-        (peer, *(_us(results.one("lookup", peer=peer, anchors=n)) for n in sizes))
-        for _, peer in _kinds(results.of("lookup", anchors=10_000))
-    ])  # fmt: skip
+    yield _beside(results, "lookup", "anchors", 10_000, _us)
+
+
+def _beside(
+    results: Results, table: str, against: str, usual: int, cell: Callable[[Entry | None], str], unit: str = ""
+) -> str:
+    """A row for each peer that was timed at the usual size, a column for each size."""
+    sizes = sorted({entry[against] for entry in results.of(table)})
+    rows = [
+        (peer, *(cell(results.one(table, peer=peer, **{against: n})) for n in sizes))
+        for _, peer in _kinds(results.of(table, **{against: usual}))
+    ]
+    return _table(("", *(f"{n:,}{unit}" for n in sizes)), rows)
 
 
 def _growth(results: Results) -> Iterable[str]:
