@@ -7,21 +7,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scope_edge.errors import ScopeEdgeError
     from scope_edge.estimator import Estimates
-    from scope_edge.policy import Decision, Plan
+    from scope_edge.policy import Best, Cheapest, Decision, Plan, Tradeoff
     from scope_edge.pricing import Price
     from scope_edge.router import Router
 
-__all__ = ["Decision", "Estimates", "Plan", "Price", "Router", "ScopeEdgeError", "__version__"]
+__all__ = [
+    "Best",
+    "Cheapest",
+    "Decision",
+    "Estimates",
+    "Plan",
+    "Price",
+    "Router",
+    "ScopeEdgeError",
+    "Tradeoff",
+    "__version__",
+]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Best": "scope_edge.policy",
+    "Cheapest": "scope_edge.policy",
     "Decision": "scope_edge.policy",
     "Estimates": "scope_edge.estimator",
     "Plan": "scope_edge.policy",
     "Price": "scope_edge.pricing",
     "Router": "scope_edge.router",
     "ScopeEdgeError": "scope_edge.errors",
+    "Tradeoff": "scope_edge.policy",
 }
 
 

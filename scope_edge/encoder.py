@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError, PromptError
 from scope_edge.reading import Reader
-from scope_edge.session import open_session
+from scope_edge.runtime import open_session
 
 __all__ = ["Encoder", "Encoding", "check_prompt", "quantise", "slice_text"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = [
     "BundleError",
     "MissingExtraError",
-    "NotAvailableError",
     "OutcomesError",
     "PriceError",
     "PromptError",
@@ -55,10 +54,6 @@ class BundleError(ScopeEdgeError):
 
 class UsageError(ScopeEdgeError):
     """Arguments that exclude each other or lie outside their range."""
-
-
-class NotAvailableError(ScopeEdgeError):
-    """A documented feature that this version does not have yet."""
 
 
 class MissingExtraError(ScopeEdgeError):

@@ -24,13 +24,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, overload
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.anchors import AnchorSet
+from scope_edge.candidates import Candidates
+from scope_edge.dial import UNTUNED, Dial
 from scope_edge.encoder import Encoding
 from scope_edge.errors import BundleError
 from scope_edge.fingerprints import Fingerprints, Reach
@@ -117,8 +119,8 @@ class Estimates:
     Attributes
     ----------
     models : list of str
-    order : int32 array of shape (n_models,)
-        Rises with the models' names.
+    candidates : Candidates
+        The models with their cards.
     figures : float32 array of shape (10, n_models) or (n_prompts, 10, n_models)
         All that follow but novelty, in one piece.
     p_correct, p_low, p_high : in [0, 1]; the probability of a right answer and its 80% credible
@@ -130,23 +132,32 @@ class Estimates:
         their anchors than this one. 1 means unlike every anchor.
     """
 
-    models: list[str]
-    order: NDArray[np.int32]
+    candidates: Candidates
     figures: NDArray[np.float32]
     novelty: Any
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     p_correct, p_low, p_high = _Figure(0), _Figure(1), _Figure(2)
     output_tokens_p10, output_tokens_p50, output_tokens_p90 = _Figure(3), _Figure(4), _Figure(5)
     output_tokens, input_tokens, cost_usd_p90, cost_usd = _Figure(6), _Figure(7), _Figure(8), _Figure(9)
 
+    @property
+    def models(self) -> list[str]:
+        """Names of the models."""
+        return self.candidates.names
+
     def row(self, index: int) -> Estimates:
         """The estimates of one prompt of a batch."""
-        return Estimates(self.models, self.order, self.figures[index], float(self.novelty[index]))
+        return Estimates(self.candidates, self.figures[index], float(self.novelty[index]))
 
     def only(self, columns: NDArray[np.intp]) -> Estimates:
         """The estimates of some of the models."""
-        models = [self.models[column] for column in columns]
-        return Estimates(models, self.order[columns], self.figures.take(columns, axis=-1), self.novelty)
+        figures = self.figures.take(columns, axis=-1)
+        return Estimates(self.candidates.only(columns), figures, self.novelty, self.evidence)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The evidence is the whole bundle: it stays where it is.
+        return {**vars(self), "evidence": None}
 
     def rows(self) -> list[dict[str, float | str]]:
         """One dict per model, for tables and JSON; for one prompt only."""
@@ -154,6 +165,13 @@ class Estimates:
             {"model": model, **{name: figures[row] for name, row in _ROWS.items()}}
             for model, figures in zip(self.models, self.figures.T.tolist(), strict=True)
         ]
+
+
+class Evidence(NamedTuple):
+    """What the estimates of one prompt were made from."""
+
+    estimator: Estimator
+    encoding: Encoding
 
 
 _ROWS = {name: figure.row for name, figure in vars(Estimates).items() if isinstance(figure, _Figure)}
@@ -170,6 +188,7 @@ class Estimator:
         settings: LookupSettings,
         reach: Reach,
         novelty_quantiles: Sequence[float],
+        dial: Dial = UNTUNED,
     ) -> None:
         self.anchors = anchors
         self.fingerprints = fingerprints
@@ -186,19 +205,20 @@ class Estimator:
             *settings.weights, *settings.length_weights,
             reach.variance, Z80 * settings.interval_scale, _LOG_TOKENS_MAX,
         ], np.float64)  # fmt: skip
-        self.names = fingerprints.names
-        self._order = np.empty(len(self.names), np.int32)
-        self._order[sorted(range(len(self.names)), key=self.names.__getitem__)] = np.arange(len(self.names))
+        self.candidates = Candidates(tuple(fingerprints.cards), dial)
+        self.names = self.candidates.names
 
     def with_fingerprints(self, fingerprints: Fingerprints) -> Estimator:
         """The same anchors and settings with another pool."""
-        return Estimator(self.anchors, fingerprints, self.settings, self.reach, self._novelty_quantiles)
+        dial, quantiles = self.candidates.dial, self._novelty_quantiles
+        return Estimator(self.anchors, fingerprints, self.settings, self.reach, quantiles, dial)
 
     def estimate(self, encoding: Encoding) -> Estimates:
         """Predict for one encoded prompt; arrays of shape (n_models,)."""
         terms, n_tokens = np.empty((1, _N_TERMS, len(self.names))), np.array([encoding.n_tokens])
         figures, similarity = self._weigh(encoding.z[None], encoding.loadings[None], n_tokens, terms)
-        return Estimates(self.names, self._order, figures[0], self._novelty(similarity.item()))
+        novelty = self._novelty(similarity.item())
+        return Estimates(self.candidates, figures[0], novelty, Evidence(self, encoding))
 
     def estimate_batch(self, encodings: Sequence[Encoding]) -> Estimates:
         """Predict for encoded prompts; arrays of shape (len(encodings), n_models).
@@ -207,7 +227,7 @@ class Estimator:
         """
         figures, similarity = self._weigh(*_stacked(encodings), np.empty((1, _N_TERMS, len(self.names))))
         novelty = np.array([self._novelty(mean) for mean in similarity.tolist()])
-        return Estimates(self.names, self._order, figures, novelty)
+        return Estimates(self.candidates, figures, novelty)
 
     def terms(self, encodings: Sequence[Encoding]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What `weights` and `length_weights` weigh: (4, n_prompts, n_models) and (3, n_prompts, n_models).

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError
-from scope_edge.session import without_telemetry
+from scope_edge.runtime import without_telemetry
 
 __all__ = ["INDEX_FILE", "INDEX_FROM", "AnchorIndex"]
 

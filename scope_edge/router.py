@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from scope_edge import jit
 from scope_edge.anchors import AnchorSet
 from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
+from scope_edge.candidates import unknown_model
+from scope_edge.dial import Dial
 from scope_edge.encoder import Encoder, check_prompt
-from scope_edge.errors import (
-    BundleError,
-    NotAvailableError,
-    PriceError,
-    PromptError,
-    UnknownModelError,
-    UsageError,
-)
+from scope_edge.errors import BundleError, PriceError, PromptError, UsageError
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
 from scope_edge.fingerprints import (
     OWN_LENGTHS_FROM,
@@ -32,7 +22,7 @@ from scope_edge.fingerprints import (
     Reach,
     fit_fingerprint,
 )
-from scope_edge.policy import Decision, Dial, Plan, choose, value_of
+from scope_edge.policy import Best, Cheapest, Decision, Plan, Policy, Tradeoff
 from scope_edge.pricing import Price
 
 __all__ = ["Router"]
@@ -67,7 +57,6 @@ class Router:
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{bundle.path / 'config.json'} is incomplete", got=f"no {error}") from None
         self._bundle = bundle
-        self._dial = Dial.from_json(alpha)
         self._encoder = Encoder(bundle.path, encoder_config)
         cards = [ModelCard.from_json(entry) for entry in bundle.models]
         self._estimator = Estimator(
@@ -76,6 +65,7 @@ class Router:
             LookupSettings.from_json(lookup),
             Reach.from_json(reach),
             novelty,
+            Dial.from_json(alpha),
         )
         self._changing = threading.Lock()
         self._warms_itself = warmup
@@ -138,7 +128,7 @@ class Router:
         PromptError, UnknownModelError
         """
         estimator = self._estimator
-        columns = _select(estimator.names, models)
+        columns = None if models is None else estimator.candidates.find(models)
         estimates = estimator.estimate(self._encoder.encode(check_prompt(prompt)))
         self._count(1)
         return estimates if columns is None else estimates.only(columns)
@@ -149,7 +139,7 @@ class Router:
             got = type(prompts).__name__
             raise PromptError("Not a batch of prompts", expected="a list of str", got=got, remedy="See estimate().")
         estimator = self._estimator
-        columns = _select(estimator.names, models)
+        columns = None if models is None else estimator.candidates.find(models)
         checked = [check_prompt(prompt) for prompt in prompts]
         estimates = estimator.estimate_batch(self._encoder.encode_batch(checked))
         self._count(len(checked))
@@ -161,10 +151,11 @@ class Router:
         *,
         alpha: float | None = None,
         value_usd: float | None = None,
-        models: str | Sequence[str] | None = None,
         min_accuracy: float | None = None,
         max_cost_usd: float | None = None,
-        policy: Any = None,
+        risk: float | None = None,
+        policy: Policy | None = None,
+        models: str | Sequence[str] | None = None,
     ) -> Decision:
         """Choose a model for one prompt.
 
@@ -173,29 +164,29 @@ class Router:
         alpha : float, optional
             The dial: 0 is the cheapest model, 1 the most accurate; 0.5 if nothing is said.
         value_usd : float, optional
-            The same said directly: what a right answer is worth, in USD. Maximises
-            value_usd * P - cost.
+            The same said directly: what a right answer is worth, in USD. Maximises value_usd * P - cost.
+        min_accuracy : float, optional
+            P must reach it. Without a dial: the cheapest model that does.
+        max_cost_usd : float, optional
+            The expected cost must not exceed it. Without a dial or a floor: the most accurate model within it.
+        risk : float in (0, 0.5], optional
+            Count with accuracies and costs that are missed with this probability; see `Policy`.
+        policy : Policy, optional
+            Instead of all of these: `Tradeoff`, `Cheapest`, `Best` or a running `Budget`.
         models : str or sequence of str, optional
             Names or wildcards that limit the pool.
-        min_accuracy, max_cost_usd, policy
-            Not available in this version.
+
+        Returns
+        -------
+        Decision
+            `met` says whether the limits hold; where none can be met, `model` is the nearest choice.
 
         Raises
         ------
-        PromptError, UnknownModelError, UsageError, NotAvailableError
+        PromptError, UnknownModelError, UsageError
         """
-        _not_yet(min_accuracy=min_accuracy, max_cost_usd=max_cost_usd, policy=policy)
-        alpha, value = value_of(self._dial, alpha, value_usd)
-        estimates = self.estimate(prompt, models)
-        best = int(choose(estimates, value)[0])
-        return Decision(
-            model=estimates.models[best],
-            p_correct=float(estimates.p_correct[best]),
-            cost_usd=float(estimates.cost_usd[best]),
-            alpha=alpha,
-            value_usd=value,
-            estimates=estimates,
-        )
+        chosen = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
+        return chosen.decide(self.estimate(prompt, models))
 
     def route_batch(
         self,
@@ -203,25 +194,15 @@ class Router:
         *,
         alpha: float | None = None,
         value_usd: float | None = None,
+        min_accuracy: float | None = None,
+        max_cost_usd: float | None = None,
+        risk: float | None = None,
+        policy: Policy | None = None,
         models: str | Sequence[str] | None = None,
-        budget_usd: float | None = None,
-        policy: Any = None,
     ) -> Plan:
-        """Choose a model for each prompt, exactly as `route` would one by one.
-
-        `budget_usd` and `policy` are not available in this version.
-        """
-        _not_yet(budget_usd=budget_usd, policy=policy)
-        _, value = value_of(self._dial, alpha, value_usd)
-        estimates = self.estimate_batch(prompts, models)
-        best = choose(estimates, value)
-        rows = np.arange(len(best))
-        return Plan(
-            models=[estimates.models[column] for column in best],
-            expected_accuracy=float(estimates.p_correct[rows, best].astype(np.float64).mean()) if len(best) else 0.0,
-            expected_cost_usd=math.fsum(estimates.cost_usd[rows, best].tolist()),
-            estimates=estimates,
-        )
+        """Choose a model for each prompt, exactly as `route` would one by one."""
+        chosen = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
+        return chosen.plan(self.estimate_batch(prompts, models))
 
     def add_model(self, name: str, outcomes: Any, price: Price | None = None, *, replace: bool = False) -> None:
         """Add a model from its outcomes. Nothing is trained; a few dozen outcomes are enough.
@@ -286,7 +267,7 @@ class Router:
         with self._changing:
             pool = self._estimator.fingerprints
             if name not in pool.names:
-                raise _unknown(name, pool.names)
+                raise unknown_model(name, pool.names)
             if len(pool.names) == 1:
                 raise UsageError(f"{name!r} is the last model of the pool", remedy="Add another one first.")
             self._swap(pool.without_model(name))
@@ -320,42 +301,30 @@ class Router:
         self._estimator = self._estimator.with_fingerprints(pool)
 
 
-def _select(names: Sequence[str], models: str | Sequence[str] | None) -> NDArray[np.intp] | None:
-    """Columns of the models that match any of the patterns, in the pool's order; None for all."""
-    if models is None:
-        return None
-    patterns = [models] if isinstance(models, str) else list(models) if isinstance(models, Iterable) else [models]
-    if not patterns:
-        raise UnknownModelError(
-            "No models are named", expected="names or wildcards", remedy="Leave models out for all."
-        )
-    chosen: set[int] = set()
-    for pattern in patterns:
-        if not isinstance(pattern, str):
-            raise UnknownModelError("A model's name is not text", expected="a str", got=repr(pattern))
-        hits = [index for index, name in enumerate(names) if name == pattern or fnmatchcase(name, pattern)]
-        if not hits:
-            raise _unknown(pattern, names)
-        chosen.update(hits)
-    return np.array(sorted(chosen), np.intp)
-
-
-def _unknown(name: str, names: Sequence[str]) -> UnknownModelError:
-    import difflib
-
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    return UnknownModelError(
-        f"No model matches {name!r}",
-        remedy=f"Did you mean {', '.join(close)}?" if close else "`scope-edge models` lists the pool.",
-    )
+def _policy(
+    policy: Policy | None,
+    alpha: float | None,
+    value_usd: float | None,
+    min_accuracy: float | None,
+    max_cost_usd: float | None,
+    risk: float | None,
+) -> Policy:
+    """The policy that the arguments of `route` describe."""
+    if policy is not None:
+        said = {"alpha": alpha, "value_usd": value_usd, "min_accuracy": min_accuracy, "max_cost_usd": max_cost_usd}
+        twice = [name for name, value in {**said, "risk": risk}.items() if value is not None]
+        if twice:
+            raise UsageError(f"policy and {', '.join(twice)} exclude each other", remedy="Say it in the policy.")
+        if not isinstance(policy, Policy):
+            raise UsageError("Bad policy", expected="a Tradeoff, Cheapest, Best or Budget", got=repr(policy))
+        return policy
+    if alpha is None and value_usd is None and min_accuracy is not None:
+        return Cheapest(min_accuracy, max_cost_usd=max_cost_usd, risk=risk)
+    if alpha is None and value_usd is None and max_cost_usd is not None:
+        return Best(max_cost_usd, risk=risk)
+    return Tradeoff(alpha, value_usd, min_accuracy=min_accuracy, max_cost_usd=max_cost_usd, risk=risk)
 
 
 def _is_unicode(text: str) -> bool:
     """Whether the text can be written as UTF-8: it holds no lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _not_yet(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if value is not None:
-            raise NotAvailableError(f"{name}= is not available in this version", remedy="Use alpha= or value_usd=.")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from scope_edge import Estimates
+from scope_edge import Estimates, Price
+from scope_edge.candidates import Candidates
+from scope_edge.dial import Dial
+from scope_edge.fingerprints import ModelCard
 
 ARRAYS = (
     "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "output_tokens_p10", "output_tokens_p50",
@@ -21,7 +24,7 @@ def crafted(p, cost, models=None) -> Estimates:
     p, cost = np.asarray(p, np.float32), np.asarray(cost, np.float32)
     figures = np.zeros((*p.shape[:-1], 10, p.shape[-1]), np.float32)
     models = models or [f"m{i}" for i in range(p.shape[-1])]
-    order = np.argsort(np.argsort(models)).astype(np.int32)
-    estimates = Estimates(models, order, figures, novelty=0.0)
+    candidates = Candidates(tuple(ModelCard(name, Price(0, 0)) for name in models), Dial(1e-4, 1.0))
+    estimates = Estimates(candidates, figures, novelty=0.0)
     estimates.p_correct[:], estimates.cost_usd[:] = p, cost
     return estimates

@@ -6,15 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from comparing import ARRAYS, crafted, same
-from hypothesis import example, given
+from comparing import ARRAYS, same
+from hypothesis import given
 from hypothesis import strategies as st
 from prompts import PROMPTS
 
 import scope_edge
 from scope_edge import Decision, Estimates, Plan, Price, ScopeEdgeError, jit
-from scope_edge.errors import NotAvailableError, PromptError, UnknownModelError, UsageError
-from scope_edge.policy import Dial, choose, value_of
+from scope_edge.errors import PromptError, UnknownModelError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -200,69 +199,6 @@ def test_the_figures_of_estimates_have_names_on_the_class_too(router):
         assert getattr(estimates, name).dtype == np.float32
 
 
-def test_choose_takes_the_best_trade():
-    estimates = crafted([0.5, 0.8, 0.9], [0.0, 1.0, 9.0])
-    assert [int(choose(estimates, value)[0]) for value in (0.0, 3.0, 4.0, 79.0, 81.0, math.inf)] == [0, 0, 1, 1, 2, 2]
-
-
-def test_choose_breaks_ties_in_probability_by_cost_then_name():
-    assert choose(crafted([0.9, 0.9, 0.9], [3.0, 1.0, 2.0]), math.inf) == [1]
-    assert choose(crafted([0.9, 0.9], [1.0, 1.0], ["b", "a"]), math.inf) == [1]
-
-
-def test_choose_breaks_ties_in_cost_by_name_at_value_zero():
-    assert choose(crafted([0.1, 0.9], [1.0, 1.0], ["a", "b"]), 0.0) == [0]
-    assert choose(crafted([0.1, 0.9], [1.0, 1.0], ["b", "a"]), 0.0) == [1]
-
-
-def test_choose_breaks_ties_in_utility_by_cost():
-    # 4 * 0.5 - 1 = 4 * 0.25 - 0, all of it exact.
-    assert choose(crafted([0.5, 0.25], [1.0, 0.0]), 4.0) == [1]
-
-
-def test_choose_decides_every_row_by_itself():
-    estimates = crafted([[0.1, 0.9], [0.9, 0.1]], [[1.0, 1.0], [1.0, 1.0]])
-    assert choose(estimates, 1.0).tolist() == [1, 0]
-
-
-DIAL = Dial(v_min_usd=1e-5, v_max_usd=10.0)
-
-
-def test_the_dial_is_geometric():
-    assert value_of(DIAL, 0.5, None) == (0.5, pytest.approx(1e-2))
-    assert value_of(DIAL, None, None) == value_of(DIAL, 0.5, None)
-    assert value_of(DIAL, 0.25, None)[1] / value_of(DIAL, 0.2, None)[1] == pytest.approx(10 ** (6 * 0.05))
-
-
-def test_the_ends_of_the_dial_are_exact():
-    assert value_of(DIAL, 0, None) == (0.0, 0.0)
-    assert value_of(DIAL, 1, None) == (1.0, math.inf)
-
-
-alphas = st.floats(0, 1)
-
-
-@given(pair=st.tuples(alphas, alphas), seed=st.integers(0, 2**16))
-@example(pair=(0.0, 5e-324), seed=0)
-@example(pair=(1.0, math.nextafter(1, 0)), seed=0)
-def test_cost_and_probability_never_fall_as_alpha_rises(pair, seed):
-    rng = np.random.default_rng(seed)
-    # Whole steps, so that ties are common.
-    estimates = crafted(rng.integers(1, 12, (20, 9)) / 12, 10.0 ** rng.integers(-5, 0, (20, 9)))
-    rows = np.arange(20)
-    low, high = (choose(estimates, value_of(DIAL, alpha, None)[1]) for alpha in sorted(pair))
-    assert (estimates.cost_usd[rows, low] <= estimates.cost_usd[rows, high]).all()
-    if min(pair) > 0:  # two models at the same lowest cost may differ in P at alpha = 0
-        assert (estimates.p_correct[rows, low] <= estimates.p_correct[rows, high]).all()
-
-
-@given(pair=st.tuples(alphas, alphas))
-def test_cost_never_falls_as_alpha_rises_on_the_shipped_pool(router, batch, pair):
-    rows = np.arange(len(PROMPTS))
-    low, high = (choose(batch, value_of(router._dial, alpha, None)[1]) for alpha in sorted(pair))
-    assert (batch.cost_usd[rows, low] <= batch.cost_usd[rows, high]).all()
-
-
 @pytest.mark.parametrize("alpha", [-0.01, 1.01, math.nan, math.inf, "0.5", True, [0.5]])
 def test_a_bad_alpha_is_a_usage_error(router, alpha):
     with pytest.raises(UsageError, match="alpha"):
@@ -337,26 +273,6 @@ def test_models_that_match_nothing_are_an_error(router, models):
 def test_case_counts_in_names(router):
     with pytest.raises(UnknownModelError):
         router.estimate("hi", models=router.models[0].swapcase())
-
-
-# --- what this version does not have yet ---
-
-
-@pytest.mark.parametrize("name", ["min_accuracy", "max_cost_usd", "policy"])
-def test_route_says_what_is_not_available_yet(router, name):
-    with pytest.raises(NotAvailableError, match=name):
-        router.route("hi", **{name: 0.5})
-
-
-@pytest.mark.parametrize("name", ["budget_usd", "policy"])
-def test_route_batch_says_what_is_not_available_yet(router, name):
-    with pytest.raises(NotAvailableError, match=name):
-        router.route_batch(["hi"], **{name: 0.5})
-
-
-def test_explain_is_not_available_yet(router):
-    with pytest.raises(NotAvailableError, match="explain"):
-        router.route("hi").explain()
 
 
 def test_every_error_has_one_base():

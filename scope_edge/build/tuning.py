@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from scope_edge.anchors import AnchorSet
 from scope_edge.build.widths import interval_scale
+from scope_edge.dial import UNTUNED
 from scope_edge.encoder import Encoding
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
 from scope_edge.fingerprints import Fingerprints, Population, Reach, length_spread
@@ -229,7 +230,7 @@ def _dial(estimates: Estimates) -> tuple[float, float]:
             first.append(turns[0])
             last.append(turns[-1])
     if not first:  # one model, or one that is both cheapest and best on every prompt
-        return 1e-4, 1.0
+        return UNTUNED.v_min_usd, UNTUNED.v_max_usd
     low, high = float(np.quantile(first, 0.05)), float(np.quantile(last, 0.95))
     low = max(low, 1e-9)
     return low, max(high, low)

@@ -15,7 +15,7 @@ from typing import Any
 
 from scope_edge.errors import ScopeEdgeError
 from scope_edge.router import Router
-from scope_edge.session import without_telemetry
+from scope_edge.runtime import without_telemetry
 from scope_edge.speed.machine import warm_kernels
 from scope_edge.speed.prompts import Prompts
 from scope_edge.speed.timing import Timing

@@ -1,6 +1,6 @@
 """Training the student encoder. Needs the extra `train`; nothing at run time imports this."""
 
-from scope_edge.session import without_telemetry
+from scope_edge.runtime import without_telemetry
 
 without_telemetry()  # before optimum imports onnxruntime
 

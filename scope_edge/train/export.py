@@ -20,7 +20,7 @@ from optimum.utils import DummyInputGenerator, NormalizedConfig
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from scope_edge.session import open_session
+from scope_edge.runtime import open_session
 from scope_edge.surface import SURFACE_DIM
 from scope_edge.train.student import Student, pad
 

@@ -1,0 +1,98 @@
+"""The models a choice is made among: all that is known of them before a prompt is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scope_edge.dial import Dial
+from scope_edge.errors import UnknownModelError
+from scope_edge.fingerprints import ModelCard
+
+__all__ = ["Candidates", "unknown_model"]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Models with their cards, and the dial of their bundle."""
+
+    cards: tuple[ModelCard, ...]
+    dial: Dial
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the models."""
+        return [card.model for card in self.cards]
+
+    @cached_property
+    def order(self) -> NDArray[np.int32]:
+        """int32 (n_models,), rises with the models' names: what breaks ties."""
+        order = np.empty(len(self.cards), np.int32)
+        order[sorted(range(len(self.cards)), key=self.names.__getitem__)] = np.arange(len(self.cards))
+        return order
+
+    @cached_property
+    def context_window(self) -> NDArray[np.float64] | None:
+        """Tokens that prompt and answer may take together, (n_models,), infinite where not stated; None if none is."""
+        windows = [card.context_window for card in self.cards]
+        return None if all(window is None for window in windows) else _stated(windows)
+
+    @cached_property
+    def _speed(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return (
+            _stated([card.time_to_first_token_s for card in self.cards]),
+            _stated([None if card.tokens_per_second is None else 1 / card.tokens_per_second for card in self.cards]),
+        )
+
+    def latency_s(self, output_tokens: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Seconds to the last of so many tokens, (..., n_models); infinite for a model that states no speed."""
+        first, each = self._speed
+        return first + output_tokens * each
+
+    def only(self, columns: NDArray[np.intp]) -> Candidates:
+        """Some of the models."""
+        return Candidates(tuple(self.cards[column] for column in columns.tolist()), self.dial)
+
+    def find(self, models: Any) -> NDArray[np.intp]:
+        """Columns of the models that match a name or wildcard, or any of several, in order.
+
+        Raises
+        ------
+        UnknownModelError
+            A name matches nothing, or is no text.
+        """
+        patterns = [models] if isinstance(models, str) else list(models) if isinstance(models, Iterable) else [models]
+        if not patterns:
+            raise UnknownModelError(
+                "No models are named", expected="names or wildcards", remedy="Leave models out for all."
+            )
+        chosen: set[int] = set()
+        for pattern in patterns:
+            if not isinstance(pattern, str):
+                raise UnknownModelError("A model's name is not text", expected="a str", got=repr(pattern))
+            hits = [i for i, name in enumerate(self.names) if name == pattern or fnmatchcase(name, pattern)]
+            if not hits:
+                raise unknown_model(pattern, self.names)
+            chosen.update(hits)
+        return np.array(sorted(chosen), np.intp)
+
+
+def unknown_model(name: str, names: Sequence[str]) -> UnknownModelError:
+    """The error for a name that matches nothing, with the closest names."""
+    import difflib
+
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    return UnknownModelError(
+        f"No model matches {name!r}",
+        remedy=f"Did you mean {', '.join(close)}?" if close else "`scope-edge models` lists the pool.",
+    )
+
+
+def _stated(values: Sequence[float | None]) -> NDArray[np.float64]:
+    return np.array([np.inf if value is None else value for value in values], np.float64)

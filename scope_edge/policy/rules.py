@@ -1,0 +1,370 @@
+"""Policies: an objective, and limits that must hold.
+
+Every policy maximises v P - cost among the models within its limits. `Tradeoff` sets v by the dial or in USD,
+`Cheapest` is v = 0 with a floor under P, `Best` is v = infinity with a ceiling over cost; all limits combine.
+Where no model is within all of them, the nearest one is chosen and the decision says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scope_edge.dial import DEFAULT_ALPHA, Dial, is_number
+from scope_edge.errors import UsageError
+from scope_edge.estimator import Z80, Estimates
+from scope_edge.jit import kernels
+from scope_edge.policy.decision import Decision, Plan
+
+__all__ = ["Best", "Cheapest", "Choices", "Policy", "Tradeoff", "at_risk"]
+
+Figures = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Names = str | Sequence[str]
+
+
+class Choices(NamedTuple):
+    """Of n prompts: the chosen columns (n,) int64, whether all limits hold (n,), and why, in words."""
+
+    best: NDArray[np.int64]
+    met: Mask
+    reasons: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What all policies share: limits, and how cautious to be.
+
+    Parameters
+    ----------
+    min_accuracy : float in [0, 1], optional
+        P(correct) must reach it.
+    max_cost_usd : float, optional
+        The cost of the call must not exceed it, in USD.
+    at : str
+        What of the cost must not: "mean", or a quantile from "p50" to "p99".
+    allow, forbid : str or sequence of str, optional
+        Names or wildcards of models; what is not allowed, or is forbidden, is never chosen.
+    local_only : bool
+        Only models that run on the user's machine, as their cards say; no other is ever chosen.
+    max_latency_s : float, optional
+        The expected time to the last token. Models that do not state their speed do not meet it.
+    risk : float in (0, 0.5], optional
+        Count with P at this quantile of its credible interval, and with the cost that is exceeded with this
+        probability. 0.5 takes both as expected. The default depends on the policy.
+    safe_model : str, optional
+        The model to take for prompts that are unlike every anchor.
+    max_novelty : float in [0, 1]
+        The novelty above which `safe_model` is taken.
+
+    A context window that a model states is always kept to, by the prompt and the 90% quantile of its answer.
+
+    Raises
+    ------
+    UsageError
+        A value outside of its range.
+    """
+
+    min_accuracy: float | None = None
+    max_cost_usd: float | None = None
+    at: str = "mean"
+    allow: Names | None = None
+    forbid: Names | None = None
+    local_only: bool = False
+    max_latency_s: float | None = None
+    risk: float | None = None
+    safe_model: str | None = None
+    max_novelty: float = 0.99
+
+    default_risk: ClassVar[float] = 0.5
+
+    def __post_init__(self) -> None:
+        _check("min_accuracy", self.min_accuracy, "a probability", 0, 1)
+        _check("max_cost_usd", self.max_cost_usd, "USD, 0 or more", 0, math.inf)
+        _check("max_latency_s", self.max_latency_s, "seconds, 0 or more", 0, math.inf)
+        _check("max_novelty", self.max_novelty, "a number from 0 to 1", 0, 1)
+        _check("risk", self.risk, "a probability above 0, at most 0.5", 1e-6, 0.5)
+        quantile = self.at.removeprefix("p") if isinstance(self.at, str) else ""
+        if self.at != "mean" and not (quantile.isdigit() and len(quantile) == 2 and int(quantile) >= 50):
+            raise UsageError("Bad at", expected='"mean", or a quantile from "p50" to "p99"', got=repr(self.at))
+
+    def decide(self, estimates: Estimates) -> Decision:
+        """Choose for one prompt.
+
+        Raises
+        ------
+        UnknownModelError, UsageError
+            A name that matches no model; or what may be chosen at all leaves no model.
+        """
+        choices = self.choose(estimates)
+        best = int(choices.best[0])
+        alpha, value_usd = self._objective(estimates.candidates.dial)
+        return Decision(
+            model=estimates.models[best],
+            p_correct=float(estimates.p_correct[best]),
+            cost_usd=float(estimates.cost_usd[best]),
+            alpha=alpha,
+            value_usd=value_usd,
+            estimates=estimates,
+            met=bool(choices.met[0]),
+            reason=choices.reasons[0],
+            risk=self._risk,
+        )
+
+    def plan(self, estimates: Estimates) -> Plan:
+        """Choose for each prompt of a batch, and sum up."""
+        choices = self.choose(estimates)
+        return Plan.of(estimates, choices.best, choices.met, choices.reasons)
+
+    def choose(self, estimates: Estimates) -> Choices:
+        """Choose for each prompt; estimates of one prompt are a batch of one.
+
+        A choice depends on its own prompt alone. Of equal models the cheaper one is taken, then the first by name.
+
+        Raises
+        ------
+        UnknownModelError, UsageError
+        """
+        candidates = estimates.candidates
+        _, value = self._objective(candidates.dial)
+        figures = estimates.figures.reshape(-1, *estimates.figures.shape[-2:])
+        n = len(figures)
+        reasons, met = [self._aim] * n, np.ones(n, np.bool_)
+        if self._is_plain and candidates.context_window is None:
+            return Choices(_best(figures, value, candidates.order), met, reasons)
+        p, cost = at_risk(estimates, self._risk)
+        best, undecided, within = np.empty(n, np.int64), np.ones(n, np.bool_), self.permitted(estimates)
+        limits = self._limits(estimates, p, cost)
+        for limit in limits:
+            narrower = within & limit.holds
+            lost = undecided & ~narrower.any(axis=1)
+            if lost.any():
+                nearest = np.where(within, -limit.short, -np.inf)
+                best[lost] = _best(_figures(nearest, np.where(within, cost, np.inf))[lost], math.inf, candidates.order)
+                for row in np.flatnonzero(lost).tolist():
+                    reasons[row] = limit.says(estimates.models[best[row]], float(limit.short[row, best[row]]))
+            met, undecided, within = met & ~lost, undecided & ~lost, narrower
+        allowed = _figures(np.where(within, p, -1), np.where(within, cost, np.inf))
+        best[undecided] = _best(allowed[undecided], value, candidates.order)
+        if self.safe_model is not None:
+            (safe,) = candidates.find(self.safe_model)
+            for row in np.flatnonzero(np.atleast_1d(estimates.novelty) > self.max_novelty).tolist():
+                best[row], met[row] = safe, all(limit.holds[row, safe] for limit in limits)
+                reasons[row] = f"unlike every anchor, with a novelty above {self.max_novelty:g}: the safe model"
+        return Choices(best, met, reasons)
+
+    def permitted(self, estimates: Estimates) -> Mask:
+        """Which models may be chosen at all, (n_models,): what no prompt can change.
+
+        Raises
+        ------
+        UnknownModelError, UsageError
+            A name that matches no model; none is left.
+        """
+        candidates = estimates.candidates
+        permitted = np.ones(len(candidates.cards), np.bool_)
+        if self.allow is not None:
+            permitted[np.setdiff1d(np.arange(len(permitted)), candidates.find(self.allow))] = False
+        if self.forbid is not None:
+            permitted[candidates.find(self.forbid)] = False
+        if self.local_only:
+            permitted &= [card.local for card in candidates.cards]
+        if not permitted.any():
+            raise UsageError(
+                "No model may be chosen",
+                expected="a model within allow, forbid and local_only",
+                got=f"none of {len(permitted)}",
+                remedy="Permit another one; router.describe_model(name, local=True) says that one is local.",
+            )
+        return permitted
+
+    def _objective(self, dial: Dial) -> tuple[float | None, float]:
+        """The position of the dial, if it was set by one, and what a right answer counts as worth, in USD."""
+        raise NotImplementedError
+
+    @property
+    def _aim(self) -> str:
+        """The objective in words."""
+        raise NotImplementedError
+
+    @property
+    def _risk(self) -> float:
+        return self.default_risk if self.risk is None else self.risk
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether nothing stands between the estimates and the arg max."""
+        wanted = (self.min_accuracy, self.max_cost_usd, self.allow, self.forbid, self.max_latency_s, self.safe_model)
+        return self._risk == 0.5 and not self.local_only and all(value is None for value in wanted)
+
+    def _limits(self, estimates: Estimates, p: Figures, cost: Figures) -> list[_Limit]:
+        """The limits in the order in which they are kept: what comes later is given up first."""
+        candidates, limits = estimates.candidates, []
+        n_models = len(candidates.cards)
+        if candidates.context_window is not None:
+            tokens = (estimates.input_tokens + estimates.output_tokens_p90).reshape(-1, n_models)
+            over = (tokens - candidates.context_window).astype(np.float32)
+            says = "no context window has room for prompt and answer; {model} lacks the least, {short:.0f} tokens"
+            limits.append(_Limit(over <= 0, over, says))
+        if self.max_latency_s is not None:
+            latency = candidates.latency_s(estimates.output_tokens).reshape(-1, n_models).astype(np.float32)
+            says = f"no model answers within {self.max_latency_s:g} s; " + "{model} takes {short:.3g} s"
+            limits.append(_Limit(latency <= self.max_latency_s, latency, says))
+        if self.max_cost_usd is not None:
+            if self.at != "mean":
+                _, cost = at_risk(estimates, 1 - int(self.at[1:]) / 100)
+            says = f"no model costs at most {self.max_cost_usd:g} USD; " + "{model} costs least, {short:.2g} USD"
+            limits.append(_Limit(cost <= self.max_cost_usd, cost, says))
+        if self.min_accuracy is not None:
+            says = f"no model reaches P = {self.min_accuracy:g}; " + "{model} comes nearest, with {above:.3f}"
+            limits.append(_Limit(p >= self.min_accuracy, -p, says))
+        return limits
+
+
+@dataclass(frozen=True)
+class Tradeoff(Policy):
+    """The best trade of accuracy for cost: maximise value_usd P - cost.
+
+    Parameters
+    ----------
+    alpha : float in [0, 1], optional
+        The dial: 0 is the lowest expected cost, 1 the highest P; 0.5 if nothing is said.
+    value_usd : float, optional
+        The same said directly: what a right answer is worth, in USD.
+
+    Examples
+    --------
+    >>> Tradeoff(0.8, max_cost_usd=0.01, at="p90").max_cost_usd
+    0.01
+    """
+
+    alpha: float | None = None
+    value_usd: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.value_usd is not None and self.alpha is not None:
+            raise UsageError("alpha and value_usd exclude each other", remedy="Give one of them.")
+        _check("value_usd", self.value_usd, "USD, 0 or more", 0, math.inf)
+        _check("alpha", self.alpha, "a number from 0 (cheapest) to 1 (most accurate)", 0, 1)
+
+    def _objective(self, dial: Dial) -> tuple[float | None, float]:
+        if self.value_usd is not None:
+            return None, float(self.value_usd)
+        alpha = DEFAULT_ALPHA if self.alpha is None else float(self.alpha)
+        return alpha, dial.value_usd(alpha)
+
+    @property
+    def _aim(self) -> str:
+        if self.value_usd is not None:
+            return f"the best trade where a right answer is worth {self.value_usd:g} USD"
+        return f"the best trade at alpha {DEFAULT_ALPHA if self.alpha is None else self.alpha:g}"
+
+
+@dataclass(frozen=True)
+class Cheapest(Policy):
+    """The cheapest model that is accurate enough.
+
+    Parameters
+    ----------
+    min_accuracy : float in [0, 1]
+        P(correct), at `risk`, must reach it.
+
+    Examples
+    --------
+    >>> Cheapest(0.8, forbid="gpt-4*").min_accuracy
+    0.8
+    """
+
+    min_accuracy: float
+    default_risk: ClassVar[float] = 0.5
+
+    def _objective(self, dial: Dial) -> tuple[float | None, float]:
+        return 0.0, dial.value_usd(0.0)
+
+    @property
+    def _aim(self) -> str:
+        return f"the cheapest model with P of at least {self.min_accuracy:g}"
+
+
+@dataclass(frozen=True)
+class Best(Policy):
+    """The most accurate model that is cheap enough.
+
+    Parameters
+    ----------
+    max_cost_usd : float
+        USD for the call.
+    at : str
+        What of the cost must not exceed it: "mean", or a quantile from "p50" to "p99".
+
+    Examples
+    --------
+    >>> Best(0.001, at="p90").at
+    'p90'
+    """
+
+    max_cost_usd: float
+    at: str = "mean"
+
+    def _objective(self, dial: Dial) -> tuple[float | None, float]:
+        return 1.0, dial.value_usd(1.0)
+
+    @property
+    def _aim(self) -> str:
+        return f"the most accurate model that costs at most {self.max_cost_usd:g} USD"
+
+
+def at_risk(estimates: Estimates, risk: float) -> tuple[Figures, Figures]:
+    """P and the cost to count with, (n_prompts, n_models): what is missed with a probability of `risk`.
+
+    P is at the quantile of its credible interval, which is normal in the logit. The cost is as much above its
+    mean as its 90% quantile is, in logarithms, times the ratio of the normal quantiles. 0.5 is as expected.
+    """
+    n_models = len(estimates.models)
+    p, low, cost, cost_p90 = (
+        array.reshape(-1, n_models)
+        for array in (estimates.p_correct, estimates.p_low, estimates.cost_usd, estimates.cost_usd_p90)
+    )
+    if risk == 0.5:
+        return p, cost
+    share = NormalDist().inv_cdf(1 - risk) / Z80
+    low, centre = (np.clip(quantile.astype(np.float64), 1e-9, 1 - 1e-9) for quantile in (low, p))
+    logit_low, logit = (np.log(quantile) - np.log1p(-quantile) for quantile in (low, centre))
+    lower = 1 / (1 + np.exp(-(logit + share * (logit_low - logit))))
+    ratio = np.maximum(cost_p90, cost) / np.maximum(cost, np.float32(1e-30))
+    return np.minimum(p, lower.astype(np.float32)), cost * ratio.astype(np.float32) ** np.float32(share)
+
+
+class _Limit(NamedTuple):
+    """Where a limit holds, how far each cell is from it, and what to say where no model meets it."""
+
+    holds: Mask
+    short: Figures
+    text: str
+
+    def says(self, model: str, short: float) -> str:
+        return self.text.format(model=model, short=short, above=-short)
+
+
+def _best(figures: Figures, value_usd: float, order: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The columns that maximise value P - cost; P and the cost are the first and the last row of the figures."""
+    best = np.empty(len(figures), np.int64)
+    kernels().choose_best(figures, value_usd, order, best)
+    return best
+
+
+def _figures(p: NDArray[Any], cost: NDArray[Any]) -> Figures:
+    """P and the cost in the form in which the kernel takes them."""
+    return np.stack([p, cost], axis=1).astype(np.float32)
+
+
+def _check(name: str, value: Any, expected: str, low: float, high: float) -> None:
+    if value is not None and not (is_number(value) and low <= value <= high):
+        raise UsageError(f"Bad {name}", expected=expected, got=repr(value))
