@@ -78,6 +78,7 @@ def anchors_of(bundle: Bundle, n_anchors: int) -> AnchorSet:
         source=shipped.source[rows],
         category=shipped.category[rows],
         provenance=shipped.provenance[rows],
+        length_noise=shipped.length_noise[rows],
     )
 
 

@@ -44,27 +44,30 @@ def topk_cosine(z, anchors, scales, indices, cosines):
 
 
 def weigh_evidence(
-    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, similarity
+    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, gauges
 ):
     """See `weigh.weigh_evidence`."""
     if rows.min(initial=0) < 0:
         return False
     for prompt in range(len(rows)):
-        similarity[prompt] = _weigh(
+        _weigh(
             rows[prompt], cosines[prompt], voices, own[prompt], average, loadings, results, pool, settings,
-            n_tokens[prompt], terms[min(prompt, len(terms) - 1)], out[prompt],
+            n_tokens[prompt], terms[min(prompt, len(terms) - 1)], out[prompt], gauges[prompt],
         )  # fmt: skip
     return True
 
 
-def _weigh(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out):
+def _weigh(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, gauges):
     """See `weigh._weigh`. A cumulative sum adds one by one, in the kernel's order."""
     unit, shrinkage, length_shrinkage, reach_shrinkage = settings[1:5]
-    l0, l1, l2, l3, k1, k2, reach_variance, width, highest = settings[5:]
+    l0, l1, l2, l3, k1, k2, reach_variance, width, highest, usual_noise, usual_vote = settings[5:]
     rank, split = int(settings[0]), int(settings[0]) + 1
     votes = voices[(np.clip(cosines, 0, 1) * np.float32(len(voices) - 1)).astype(np.intp)]
     share = np.maximum(votes, 1).astype(np.float64)
-    near = (share @ loadings[rows].astype(np.float64)) / share.sum()
+    near = share @ loadings[rows].astype(np.float64)
+    noise = (near[-2] + usual_vote * usual_noise) / (near[-1] + usual_vote) / usual_noise
+    gauges[:] = np.cumsum(cosines[:5].astype(np.float64))[-1] / len(cosines[:5]), noise
+    near = near[:-2] / share.sum()
     apart = own - near
     common, common_length = (np.cumsum(part)[-1] for part in np.split(near * average, [split]))
     harder, longer = (np.cumsum(part)[-1] for part in np.split(apart * average, [split]))
@@ -97,10 +100,10 @@ def _weigh(rows, cosines, voices, own, average, loadings, results, pool, setting
     terms[5] = longer
     terms[6] = along(apart[split:-1], psi)
     log_tokens = np.minimum(np.maximum((terms[4] + k1 * terms[5]) + k2 * terms[6], 0.0), highest)
-    out[3:7] = _exp(np.minimum(np.maximum(log_tokens + quantiles, 0.0), highest)) - 1.0
+    wider = quantiles * np.array([np.sqrt(noise)] * 3 + [noise])[:, None]
+    out[3:7] = _exp(np.minimum(np.maximum(log_tokens + wider, 0.0), highest)) - 1.0
     out[7] = tokens_in = n_tokens * ratio
     out[8:] = out[5:7].astype(np.float64) * price_out + tokens_in * price_in
-    return np.cumsum(cosines[:5].astype(np.float64))[-1] / len(cosines[:5])
 
 
 def choose_best(figures, value, order, best):

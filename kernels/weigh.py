@@ -17,7 +17,7 @@ _POWERS = 2.0 ** np.arange(-90, 91)
 
 @njit(cache=True, nogil=True)
 def weigh_evidence(
-    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, similarity
+    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, gauges
 ):
     """Write the terms of the estimator (see `scope_edge.estimator`) for some prompts, and what they come to.
 
@@ -28,24 +28,24 @@ def weigh_evidence(
         them; how loudly an anchor speaks at each step of the cosine from 0 to 1.
     own (n, K + 1 + L + 1) float32; average, float64
         The prompts' loadings a, b, c, d; the average model's latents theta0, -1, psi0, 1.
-    loadings (N, K + 1 + L + 1) float32; results (N, 4 M) int16
-        Of the anchors: a, b, c, d; the models' residuals and their information, of correctness and
-        then of length, zero where there is no result.
+    loadings (N, K + 1 + L + 3) float32; results (N, 4 M) int16
+        Of the anchors: a, b, c, d, the noise of length and 1, or 0 and 0 where it is unknown; the models' residuals
+        and their information, of correctness and then of length, zero where there is no result.
     pool (K + L + K (K + 1) / 2 + 10, M) float64
         theta and psi apart from the average; the lower triangle of theta's covariance, off the diagonal
         twice; reach; scale and shift; what to add to log tokens for its quantiles and its mean, four rows; what to
         multiply n_tokens with; the price of an input and an output token in USD.
-    settings (14,) float64
+    settings (16,) float64
         K; the unit of votes times information; shrinkage, length shrinkage, reach shrinkage; l0 to l3;
         k1, k2; the variance of reach; half the width of an interval, in standard deviations; the
-        highest log tokens.
+        highest log tokens; the usual noise of length, and how loudly it speaks beside the neighbours'.
     n_tokens (n,) float64
         The prompts' lengths in a typical model's tokens.
     terms (n, 7, M) float64 (or (1, 7, M), which every prompt overwrites); out (n, 10, M) float32
         Four terms of the logit and three of the length. P and the ends of its interval; output tokens at their
         quantiles and their mean; input tokens; the cost in USD at the last quantile, and the mean cost.
-    similarity (n,) float64
-        The mean cosine of the five nearest.
+    gauges (n, 2) float64
+        The mean cosine of the five nearest; the noise of length here, relative to the usual one.
 
     Returns whether all anchors are there; if not, nothing is written.
 
@@ -57,20 +57,21 @@ def weigh_evidence(
             if rows[prompt, place] < 0:
                 return False
     for prompt in range(len(rows)):
-        similarity[prompt] = _weigh(
+        _weigh(
             rows[prompt], cosines[prompt], voices, own[prompt], average, loadings, results, pool, settings,
-            n_tokens[prompt], terms[min(prompt, len(terms) - 1)], out[prompt],
+            n_tokens[prompt], terms[min(prompt, len(terms) - 1)], out[prompt], gauges[prompt],
         )  # fmt: skip
     return True
 
 
 @njit(cache=True, nogil=True)
-def _weigh(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out):
-    """The same for one prompt; returns the mean cosine of the five nearest."""
+def _weigh(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, gauges):
+    """The same for one prompt."""
     rank, unit = int(settings[0]), settings[1]
     shrinkage, length_shrinkage, reach_shrinkage = settings[2], settings[3], settings[4]
     l0, l1, l2, l3 = settings[5], settings[6], settings[7], settings[8]
     k1, k2, reach_variance, width, highest = settings[9], settings[10], settings[11], settings[12], settings[13]
+    usual_noise, usual_vote = settings[14], settings[15]
     n_models, n_loadings = terms.shape[1], len(own)
 
     steps = np.float32(len(voices) - 1)
@@ -80,15 +81,19 @@ def _weigh(rows, cosines, voices, own, average, loadings, results, pool, setting
         votes[place] = voices[int(min(max(cosines[place], np.float32(0)), np.float32(1)) * steps)]
         if place < nearest:
             similarity += float(cosines[place])
+    gauges[0] = similarity / nearest
 
-    near = np.zeros(n_loadings)
+    near = np.zeros(n_loadings + 2)
     total = 0.0
     for place in range(len(rows)):
         share = float(max(votes[place], 1))
         total += share
         loading = loadings[rows[place]]
-        for j in range(n_loadings):
+        for j in range(n_loadings + 2):
             near[j] += share * float(loading[j])
+    noise = (near[n_loadings] + usual_vote * usual_noise) / (near[n_loadings + 1] + usual_vote) / usual_noise
+    gauges[1] = noise
+    spread_of_length = np.sqrt(noise)
     apart = np.empty(n_loadings)
     for j in range(n_loadings):
         near[j] /= total
@@ -157,12 +162,13 @@ def _weigh(rows, cosines, voices, own, average, loadings, results, pool, setting
         log_tokens = (known_length[m] + k1 * longer) + k2 * suits_length[m]
         log_tokens = min(max(log_tokens, 0.0), highest)
         for quantile in range(4):
-            out[3 + quantile, m] = _exp(min(max(log_tokens + pool[row + 3 + quantile, m], 0.0), highest)) - 1.0
+            # The last is the logarithm of a mean of exp(error), which grows as the variance does.
+            wider = pool[row + 3 + quantile, m] * (spread_of_length if quantile < 3 else noise)
+            out[3 + quantile, m] = _exp(min(max(log_tokens + wider, 0.0), highest)) - 1.0
         tokens_in = n_tokens * pool[row + 7, m]
         out[7, m] = tokens_in
         for quantile in range(2):
             out[8 + quantile, m] = float(out[5 + quantile, m]) * pool[row + 9, m] + tokens_in * pool[row + 8, m]
-    return similarity / nearest
 
 
 @njit(cache=True, nogil=True)

@@ -33,6 +33,9 @@ class Neighbours(NamedTuple):
 class AnchorSet:
     """Embeddings (n, dim) int8 with scales (n,) float32, and loadings (n, rank + 1 + length_rank + 1) float16.
 
+    length_noise (n,) float16 is how far models' log(1 + tokens) lay from their predictions, squared, on average;
+    NaN where none was counted.
+
     names are the ids as newline-separated UTF-8 bytes; source and category (n,) are numbers in the two
     vocabularies. They are spelt out when somebody asks. With an index, the look-up asks it for candidates.
     """
@@ -47,6 +50,7 @@ class AnchorSet:
     all_sources: list[str]
     all_categories: list[str]
     provenance: NDArray[np.uint8]
+    length_noise: NDArray[np.float16]
     index: AnchorIndex | None = None
 
     def __post_init__(self) -> None:
@@ -116,6 +120,7 @@ class AnchorSet:
             all_sources=all_sources,
             all_categories=all_categories,
             provenance=np.full(len(codes), BUILT, np.uint8),
+            length_noise=_unknown(len(codes)),
         )
 
     @classmethod
@@ -151,6 +156,7 @@ class AnchorSet:
                 all_sources=labels["sources"],
                 all_categories=labels["categories"],
                 provenance=tensors["provenance"],
+                length_noise=tensors.get("length_noise", _unknown(len(tensors["codes"]))),
                 index=None if index_file is None else AnchorIndex.view(index_file, *tensors["codes"].shape),
             )
             n_ids = bytes(anchors.names).decode().count("\n") + 1
@@ -174,6 +180,7 @@ class AnchorSet:
             "source": self.source,
             "category": self.category,
             "provenance": self.provenance,
+            "length_noise": self.length_noise,
         }
 
     def labels(self) -> dict[str, list[str]]:
@@ -206,6 +213,10 @@ class AnchorSet:
                 rows[one] = candidates[rows[one]]
         return Neighbours(rows, cosines)
 
+    def z(self, rows: Sequence[int] | NDArray[np.intp]) -> NDArray[np.float32]:
+        """Embeddings of some anchors, float32 (len(rows), dim), as far as int8 kept them."""
+        return self.codes[rows] * self.scales[rows][:, None]
+
     def cosine(self, z: NDArray[np.float32], row: int) -> float:
         """Cosine of a unit vector to one anchor; finer than `nearest`, which rounds both sides."""
         codes = self.codes[row].astype(np.float64)
@@ -214,3 +225,7 @@ class AnchorSet:
     @cached_property
     def _row_of(self) -> dict[str, int]:
         return {anchor_id: row for row, anchor_id in enumerate(self.ids)}
+
+
+def _unknown(n: int) -> NDArray[np.float16]:
+    return np.full(n, np.nan, np.float16)

@@ -41,7 +41,7 @@ class Dial:
         """USD that a right answer is worth at a position of the dial: 0 at 0 and infinite at 1."""
         if alpha in (0, 1):
             return math.inf if alpha else 0.0
-        return self.v_min_usd * (self.v_max_usd / self.v_min_usd) ** alpha
+        return float(self.v_min_usd * (self.v_max_usd / self.v_min_usd) ** alpha)
 
     def alpha(self, value_usd: float) -> float:
         """The position at which a right answer is worth so much, held between the ends."""

@@ -18,6 +18,9 @@ model's reach: how far results elsewhere are to be believed here.
 delta and eta are local offsets, voted by the model's results on the nearest anchors and shrunk
 towards zero. delta is one Newton step of the MAP offset under the prior N(0, 1/shrinkage):
 delta = sum w (y - p) / (shrinkage + sum w p (1 - p)), so a few neighbours say little.
+
+Where lengths scatter, all models' do: the quantiles of log(1 + tokens) are a model's own times the root of the
+noise of length among the nearest anchors, relative to the usual; the logarithm of the mean's factor times it.
 """
 
 from __future__ import annotations
@@ -57,7 +60,8 @@ class LookupSettings:
     shrinkage: prior precision of the offset of the logit; length_shrinkage: of log tokens, in
     neighbours. reach_shrinkage: the evidence at which a model counts as half known near a prompt.
     weights: l0 to l3, of the terms of the logit; length_weights: k1 and k2 (see the module).
-    interval_scale: what the standard deviation of a logit is multiplied with.
+    interval_scale: what the standard deviation of a logit is multiplied with. noise_shrinkage: how many neighbours
+    the usual noise of length counts as.
     """
 
     neighbours: int
@@ -68,6 +72,7 @@ class LookupSettings:
     weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     length_weights: tuple[float, ...] = (1.0, 1.0)
     interval_scale: float = 1.0
+    noise_shrinkage: float = 2.0
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LookupSettings:
@@ -82,6 +87,7 @@ class LookupSettings:
                 weights=tuple(float(weight) for weight in values.get("weights", cls.weights)),
                 length_weights=tuple(float(weight) for weight in values.get("length_weights", cls.length_weights)),
                 interval_scale=float(values.get("interval_scale", cls.interval_scale)),
+                noise_shrinkage=float(values.get("noise_shrinkage", cls.noise_shrinkage)),
             )
             if len(settings.weights) != len(cls.weights) or len(settings.length_weights) != len(cls.length_weights):
                 raise ValueError(f"{len(settings.weights)} and {len(settings.length_weights)} weights")
@@ -204,6 +210,7 @@ class Estimator:
             settings.shrinkage, settings.length_shrinkage, settings.reach_shrinkage,
             *settings.weights, *settings.length_weights,
             reach.variance, Z80 * settings.interval_scale, _LOG_TOKENS_MAX,
+            fingerprints.population.length_noise, settings.noise_shrinkage * _LOUDEST,
         ], np.float64)  # fmt: skip
         self.candidates = Candidates(tuple(fingerprints.cards), dial)
         self.names = self.candidates.names
@@ -216,8 +223,8 @@ class Estimator:
     def estimate(self, encoding: Encoding) -> Estimates:
         """Predict for one encoded prompt; arrays of shape (n_models,)."""
         terms, n_tokens = np.empty((1, _N_TERMS, len(self.names))), np.array([encoding.n_tokens])
-        figures, similarity = self._weigh(encoding.z[None], encoding.loadings[None], n_tokens, terms)
-        novelty = self._novelty(similarity.item())
+        figures, gauges = self._weigh(encoding.z[None], encoding.loadings[None], n_tokens, terms)
+        novelty = self._novelty(gauges[0, 0].item())
         return Estimates(self.candidates, figures[0], novelty, Evidence(self, encoding))
 
     def estimate_batch(self, encodings: Sequence[Encoding]) -> Estimates:
@@ -225,8 +232,8 @@ class Estimator:
 
         Each prompt is worked out by itself, so no estimate depends on the rest of its batch.
         """
-        figures, similarity = self._weigh(*_stacked(encodings), np.empty((1, _N_TERMS, len(self.names))))
-        novelty = np.array([self._novelty(mean) for mean in similarity.tolist()])
+        figures, gauges = self._weigh(*_stacked(encodings), np.empty((1, _N_TERMS, len(self.names))))
+        novelty = np.array([self._novelty(mean) for mean in gauges[:, 0].tolist()])
         return Estimates(self.candidates, figures, novelty)
 
     def terms(self, encodings: Sequence[Encoding]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -240,6 +247,11 @@ class Estimator:
         terms = found.transpose(1, 0, 2)
         return terms[:4], terms[4:]
 
+    def noise(self, z: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How noisy lengths are near some embeddings (n, dim), relative to the usual: (n,)."""
+        nothing = np.zeros((len(z), self.anchors.loadings.shape[1]), np.float32)
+        return self._weigh(z, nothing, np.zeros(len(z)), np.empty((1, _N_TERMS, len(self.names))))[1][:, 1]
+
     def _weigh(
         self,
         z: NDArray[np.float32],
@@ -247,16 +259,16 @@ class Estimator:
         n_tokens: NDArray[np.float64],
         terms: NDArray[np.float64],
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Write the prompts' terms; returns their figures, and the mean cosine of their five nearest anchors."""
-        figures, similarity = np.empty((len(z), len(_ROWS), len(self.names)), np.float32), np.empty(len(z))
+        """Write the prompts' terms; returns their figures, and the gauges of their surroundings (see the kernel)."""
+        figures, gauges = np.empty((len(z), len(_ROWS), len(self.names)), np.float32), np.empty((len(z), 2))
         rows, cosines = self.anchors.nearest(z, self.settings.neighbours)
         met = self._known.met(rows)
         while not kernels().weigh_evidence(
             met.places, cosines, self._voices, loadings, self._average, met.loadings, met.results, self._pool,
-            self._kernel_settings, n_tokens, terms, figures, similarity,
+            self._kernel_settings, n_tokens, terms, figures, gauges,
         ):  # fmt: skip
             met = self._known.meet(rows)
-        return figures, similarity
+        return figures, gauges
 
     def _novelty(self, similarity: float) -> float:
         """The share of the quantiles, interpolated, that are above a mean cosine."""

@@ -34,6 +34,7 @@ __all__ = [
     "fit_fingerprint",
     "length_errors",
     "length_spread",
+    "spread_of",
 ]
 
 MISSING = 255
@@ -184,7 +185,7 @@ class Evidence:
     """Outcomes of one model with the loadings of their prompts, n rows.
 
     a (n, rank), b (n,), c (n, length_rank), d (n,); scores (n,) in [0, 1]; log_tokens (n,), NaN
-    where unknown.
+    where unknown; noise (n,) of lengths around each, relative to the usual.
     """
 
     a: NDArray[Any]
@@ -193,6 +194,7 @@ class Evidence:
     d: NDArray[Any]
     scores: NDArray[Any]
     log_tokens: NDArray[Any]
+    noise: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ def fit_fingerprint(evidence: Evidence, population: Population, reach: float) ->
     psi_precision = population.psi_precision + c.T @ c / population.length_noise
     right = population.psi_precision @ population.psi_mean + c.T @ rest / population.length_noise
     psi = np.linalg.solve(psi_precision, right)
-    quantiles, smear = length_spread(length_errors(evidence, psi), population)
+    quantiles, smear = length_spread(length_errors(evidence, psi), evidence.noise[known], population)
     # What is still uncertain of the model's level widens its quantiles; it fades with evidence.
     level = float(np.linalg.inv(psi_precision)[0, 0])
     quantiles = quantiles * np.sqrt(1 + level / population.length_noise)
@@ -257,18 +259,37 @@ def length_errors(evidence: Evidence, psi: Float) -> Float:
     return errors
 
 
-def length_spread(errors: NDArray[Any], population: Population) -> tuple[Float, float]:
+def length_spread(errors: NDArray[Any], noise: NDArray[Any], population: Population) -> tuple[Float, float]:
     """Quantiles (3,) and smear of a model's length errors, shrunk towards the population's.
 
-    The population counts as much as 50 observations.
+    noise, of the same shape as errors: how noisy lengths are around each, relative to the usual. The quantiles are
+    those at the usual noise. The population counts as much as 50 observations.
     """
     n = len(errors)
     share = n / (n + 50)
     if n == 0:
         return population.length_quantiles, population.smear
-    quantiles = share * np.quantile(errors, [0.1, 0.5, 0.9]) + (1 - share) * population.length_quantiles
-    smear = share * float(np.exp(np.clip(errors, -3, 3)).mean()) + (1 - share) * population.smear
-    return quantiles, smear
+    quantiles, smear = spread_of(errors, noise)
+    return (
+        share * quantiles + (1 - share) * population.length_quantiles,
+        share * smear + (1 - share) * population.smear,
+    )
+
+
+def spread_of(errors: NDArray[Any], noise: NDArray[Any]) -> tuple[Float, float]:
+    """Quantiles (3,) of length errors at the usual noise, and the smear at it.
+
+    To the power of the noise around each, the smear is on average what exp(error) is.
+    """
+    mean = float(np.exp(np.clip(errors, -3, 3)).mean())
+    low, high = -3.0, 3.0
+    for _ in range(48):
+        middle = (low + high) / 2
+        if float(np.exp(middle * noise).mean()) < mean:
+            low = middle
+        else:
+            high = middle
+    return np.quantile(errors / np.sqrt(noise), [0.1, 0.5, 0.9]), float(np.exp((low + high) / 2))
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Learned:
     sources: list[str]
 
 
-def learn(rows: Sequence[OutcomeRow], encoder: Encoder, anchors: AnchorSet) -> Learned:
+def learn(rows: Sequence[OutcomeRow], encoder: Encoder, estimator: Estimator) -> Learned:
     """Embed the rows' prompts and find the anchors that are the same prompts.
 
     A row with a prompt is judged by its prompt, and its query_id only tells near-identical anchors
@@ -58,7 +58,8 @@ def learn(rows: Sequence[OutcomeRow], encoder: Encoder, anchors: AnchorSet) -> L
     OutcomesError
         A prompt cannot be routed, or a query_id is no anchor's. The row is named.
     """
-    loadings: list[tuple[Any, Any, Any, Any]] = []
+    anchors = estimator.anchors
+    z, loadings = [], list[tuple[Any, Any, Any, Any]]()
     cells: dict[int, list[int]] = defaultdict(list)
     ratios, sources = [], []
     for number, (row, encoding) in enumerate(zip(rows, _encode(rows, encoder), strict=True)):
@@ -74,12 +75,13 @@ def learn(rows: Sequence[OutcomeRow], encoder: Encoder, anchors: AnchorSet) -> L
             cells[nearest].append(number)
         else:
             loadings.append((encoding.a, encoding.b, encoding.c, encoding.d))
+        z.append(anchors.z([nearest])[0] if encoding is None else encoding.z)
         sources.append(anchors.sources[nearest])
     scores = np.array([row.score for row in rows])
     lengths = np.log1p(np.array([np.nan if row.output_tokens is None else row.output_tokens for row in rows]))
     a, b, c, d = (np.array(column) for column in zip(*loadings, strict=True))
     return Learned(
-        evidence=Evidence(a, b, c, d, scores, lengths),
+        evidence=Evidence(a, b, c, d, scores, lengths, estimator.noise(np.array(z))),
         anchor_scores=encode_scores(_column(cells, scores, len(anchors))),
         anchor_lengths=encode_lengths(_column(cells, lengths, len(anchors))),
         token_ratio=float(np.median(ratios)) if ratios else 1.0,
@@ -97,12 +99,12 @@ def known_by_anchors(
     scores, log_tokens : float32 arrays of shape (n_anchors, M), NaN where missing.
     """
     anchors, population = estimator.anchors, estimator.fingerprints.population
-    parts = []
+    parts, noise = [], estimator.noise(anchors.z(np.arange(len(anchors))))
     for column in range(len(names)):
         rows = np.flatnonzero(np.isfinite(scores[:, column]))
         evidence = Evidence(
             anchors.a[rows], anchors.b[rows], anchors.c[rows], anchors.d[rows],
-            scores[rows, column], log_tokens[rows, column],
+            scores[rows, column], log_tokens[rows, column], noise[rows],
         )  # fmt: skip
         reach = estimator.reach.of([anchors.sources[row] for row in rows])
         parts.append(fit_fingerprint(evidence, population, reach))

@@ -39,9 +39,10 @@ if hasattr(os, "register_at_fork"):
 class Met(NamedTuple):
     """Places of some anchors in the two tables of those that were met.
 
-    places (k,) int32, -1 for an anchor that was not met; loadings (room, rank + 1 + length_rank + 1) float32,
-    a, b, c, d of each anchor; results (room, 4 * n_models) int16, residuals of all models, their information,
-    and the same of length, in units of 1 / UNIT, zero where a model has no result.
+    places (k,) int32, -1 for an anchor that was not met; loadings (room, rank + 1 + length_rank + 3) float32,
+    a, b, c, d of each anchor, its noise of length and 1, or 0 and 0 where that is unknown; results
+    (room, 4 * n_models) int16, residuals of all models, their information, and the same of length, in units of
+    1 / UNIT, zero where a model has no result.
     """
 
     places: NDArray[np.int32]
@@ -60,7 +61,7 @@ class AnchorResults:
         self._anchors, self._fingerprints = anchors, fingerprints
         room = min(_FIRST_ROOM, len(anchors))
         self._places = np.full(len(anchors), -1, np.int32)
-        self._loadings = np.empty((room, anchors.loadings.shape[1]), np.float32)
+        self._loadings = np.empty((room, anchors.loadings.shape[1] + 2), np.float32)
         self._results = np.empty((room, 4 * len(fingerprints.cards)), np.int16)
         self._n_met = 0
 
@@ -96,7 +97,9 @@ class AnchorResults:
         if stop > len(self._results):
             room = min(2 * stop, len(self._places))
             self._loadings, self._results = _grown(self._loadings, room), _grown(self._results, room)
-        self._loadings[self._n_met : stop] = loadings
+        noise = self._anchors.length_noise[rows].astype(np.float32)
+        noisy = np.stack([np.nan_to_num(noise), np.isfinite(noise)], axis=1)
+        self._loadings[self._n_met : stop] = np.concatenate((loadings, noisy), axis=1)
         self._results[self._n_met : stop] = np.rint(np.concatenate(parts, axis=1) * np.float32(UNIT))
         places = np.arange(self._n_met, stop, dtype=np.int32)
         # In this order: a process that is forked in between must not give these places to others.

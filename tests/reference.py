@@ -38,13 +38,16 @@ def count_bytes(data: bytes, kinds: Sequence[int], n_kinds: int, bins: int) -> t
 def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens):
     """The formulas of `scope_edge.estimator`, one model after the other; sums of votes are exact."""
     rank, unit, shrinkage, length_shrinkage, reach_shrinkage = int(settings[0]), *settings[1:5].tolist()
-    l0, l1, l2, l3, k1, k2, reach_variance, width, highest = settings[5:].tolist()
+    l0, l1, l2, l3, k1, k2, reach_variance, width, highest, usual_noise, usual_vote = settings[5:].tolist()
     votes = [int(voices[int(min(max(cosine, 0), 1) * (len(voices) - 1))]) for cosine in cosines.tolist()]
     share = [Fraction(max(vote, 1)) for vote in votes]
     near = []
-    for j in range(len(own)):
+    for j in range(len(own) + 2):
         total = sum(part * Fraction(float(loadings[row, j])) for part, row in zip(share, rows.tolist(), strict=True))
         near.append(float(total / sum(share)))
+    total = float(sum(share))
+    noise_sum, noise_share = near.pop(-2) * total, near.pop(-1) * total
+    noise = (noise_sum + usual_vote * usual_noise) / (noise_share + usual_vote) / usual_noise
     apart = [float(value) - mean for value, mean in zip(own.tolist(), near, strict=True)]
     ability, length = slice(0, rank + 1), slice(rank + 1, len(own))
     n_models = pool.shape[1]
@@ -79,10 +82,14 @@ def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool,
         centre = min(max(_dot(term[4:], [1, k1, k2]), 0), highest)
         terms.append(term)
         p = [_sigmoid(-min(max(value, -60), 60)) for value in (-logit, spread - logit, -spread - logit)]
-        tokens = [math.expm1(min(max(centre + shift, 0), highest)) for shift in quantiles]
+        wider = [math.sqrt(noise)] * 3 + [noise]
+        tokens = [
+            math.expm1(min(max(centre + shift * factor, 0), highest))
+            for shift, factor in zip(quantiles, wider, strict=True)
+        ]
         cost = [count * price_out + n_tokens * ratio * price_in for count in tokens[2:]]
         out.append([*p, *tokens, n_tokens * ratio, *cost])
-    return np.array(terms).T, np.array(out).T, sum(cosines[:5].tolist()) / len(cosines[:5])
+    return np.array(terms).T, np.array(out).T, [sum(cosines[:5].tolist()) / len(cosines[:5]), noise]
 
 
 def fit_ability(loadings, offsets, scores, prior_mean, prior_precision):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from scope_edge.build.selection import METHODS, select_anchors
 from scope_edge.build.tuning import _turning_points
 from scope_edge.bundle import default_bundle, read_bundle, verify, write_bundle
 from scope_edge.errors import BundleError, OutcomesError, UsageError
+from scope_edge.estimator import Estimator
 from scope_edge.fingerprints import Evidence, Population, Reach
 
 
@@ -304,6 +306,35 @@ def test_facility_location_covers_every_cluster():
     assert len(np.unique(z[chosen].argmax(axis=1))) == 6
 
 
+# --- where lengths scatter ---
+
+
+def test_the_noise_of_an_anchor_is_the_mean_square_of_its_models_errors(small_bundle):
+    estimator = Router.load(small_bundle).estimator
+    anchors, prints = estimator.anchors, estimator.fingerprints
+    assert np.isfinite(anchors.length_noise).any()
+    for row in range(0, len(anchors), 7):
+        expected = prints.psi_mean.astype(float) @ anchors.c[row].astype(float) + float(anchors.d[row])
+        codes = prints.log_tokens[row].astype(float)
+        errors = (codes / 20 - expected)[codes != 255]
+        if len(errors):
+            assert float(anchors.length_noise[row]) == pytest.approx((errors**2).mean(), rel=2e-3)
+        else:
+            assert np.isnan(anchors.length_noise[row])
+
+
+def test_quantiles_widen_where_lengths_scatter(small_bundle):
+    estimator = Router.load(small_bundle).estimator
+    encoding = Router.load(small_bundle).encoder.encode("How many apples are left?")
+    widths = []
+    for noise in (0.01, 10.0):
+        anchors = replace(estimator.anchors, length_noise=np.full(len(estimator.anchors), noise, np.float16))
+        found = Estimator(anchors, estimator.fingerprints, estimator.settings, estimator.reach, [0.0, 1.0])
+        figures = found.estimate(encoding)
+        widths.append(np.log1p(figures.output_tokens_p90) - np.log1p(figures.output_tokens_p10))
+    assert (widths[1] > 2 * widths[0]).all()
+
+
 # --- how far results carry ---
 
 
@@ -316,7 +347,9 @@ def of_sources(offsets: np.ndarray, rank: int = 2, n: int = 40, seed: int = 0):
         logit = np.repeat(row, n)
         scores = (rng.random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(np.float32)
         nothing = np.full(len(logit), np.nan)
-        evidence.append(Evidence(a, np.zeros(len(logit)), np.ones((len(logit), 1)), nothing * 0, scores, nothing))
+        evidence.append(
+            Evidence(a, np.zeros(len(logit)), np.ones((len(logit), 1)), nothing * 0, scores, nothing, nothing)
+        )
         sources.append(np.repeat([f"s{i}" for i in range(len(row))], n))
     return evidence, sources
 

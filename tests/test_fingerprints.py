@@ -23,6 +23,7 @@ from scope_edge.fingerprints import (
     encode_lengths,
     encode_scores,
     fit_fingerprint,
+    spread_of,
 )
 
 POPULATION = Population(
@@ -41,7 +42,7 @@ def evidence(scores, log_tokens) -> Evidence:
     n = len(scores)
     return Evidence(
         a=np.tile(np.array([1.0, 0.0]), (n, 1)), b=np.zeros(n), c=np.ones((n, 1)), d=np.full(n, 2.0),
-        scores=np.array(scores, float), log_tokens=np.array(log_tokens, float),
+        scores=np.array(scores, float), log_tokens=np.array(log_tokens, float), noise=np.ones(n),
     )  # fmt: skip
 
 
@@ -95,6 +96,17 @@ def test_unseen_lengths_have_wider_quantiles():
     unseen = fit_fingerprint(evidence([1.0], [np.nan]), POPULATION, reach=0.5).length_quantiles
     assert unseen[0] < POPULATION.length_quantiles[0]
     assert unseen[2] > POPULATION.length_quantiles[2]
+
+
+def test_errors_are_taken_to_the_usual_noise():
+    rng = np.random.default_rng(0)
+    noise = np.tile([0.25, 4.0], 20_000)
+    errors = rng.normal(0, 0.3, len(noise)) * np.sqrt(noise)
+    quantiles, smear = spread_of(errors, noise)
+    np.testing.assert_allclose(quantiles, np.array([-1, 0, 1]) * 0.3 * 1.2816, atol=0.01)
+    # exp(N(0, s^2)) has the mean exp(s^2 / 2).
+    assert np.log(smear) == pytest.approx(0.3**2 / 2, rel=0.1)
+    assert np.mean(smear**noise) == pytest.approx(np.exp(errors).mean(), rel=1e-6)
 
 
 def test_only_the_direction_that_was_asked_is_learned():

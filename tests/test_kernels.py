@@ -187,6 +187,8 @@ def questions(seed: int):
     pool[-9] = rng.uniform(0.1, 2, models)  # scale
     pool[-3:] = rng.uniform(0, 2, (3, models))  # token ratio, prices
     kept = rng.uniform(size=(n, models)) < 0.5
+    heard = rng.uniform(size=(n, 1)) < 0.7
+    noise = [np.where(heard, rng.uniform(0, 3, (n, 1)), 0), heard]
     results = [np.where(kept, rng.integers(-24576, 24577, (n, models)), 0), np.where(kept, 1024, 0)]
     return (
         rng.integers(0, n, k).astype(np.int32),
@@ -195,10 +197,10 @@ def questions(seed: int):
         np.arange(0, 1025, 64).astype(np.int32),
         rng.normal(size=width).astype(np.float32),
         rng.normal(size=width),
-        rng.normal(size=(n, width)).astype(np.float16).astype(np.float32),
+        np.concatenate([rng.normal(size=(n, width)), *noise], axis=1).astype(np.float16).astype(np.float32),
         np.concatenate(results * 2, axis=1).astype(np.int16),
         pool,
-        np.array([rank, 2.0**22, 4, 0.5, 0.25, *rng.uniform(0, 1.5, 6), 0.7, 0.8, 12.7]),
+        np.array([rank, 2.0**22, 4, 0.5, 0.25, *rng.uniform(0, 1.5, 6), 0.7, 0.8, 12.7, 0.4, 2048]),
         float(rng.uniform(1, 1000)),
     )
 
@@ -207,10 +209,10 @@ def weighed(kind, question):
     """Of one prompt, asked as a batch of one."""
     rows, cosines, voices, own, *rest, n_tokens = question
     models = question[-3].shape[1]
-    terms, out, similarity = np.full((7, models), np.nan), np.full((10, models), np.nan, np.float32), np.empty(1)
+    terms, out, gauges = np.full((7, models), np.nan), np.full((10, models), np.nan, np.float32), np.empty((1, 2))
     batch = (rows[None], cosines[None], voices, own[None], *rest, np.array([n_tokens]), terms[None], out[None])
-    assert WEIGH[kind](*batch, similarity)
-    return terms, out, float(similarity[0])
+    assert WEIGH[kind](*batch, gauges)
+    return terms, out, gauges[0]
 
 
 @both
@@ -218,11 +220,11 @@ def weighed(kind, question):
 @settings(max_examples=40)
 def test_weighing_is_the_reference(kind, seed):
     question = questions(seed)
-    terms, out, similarity = weighed(kind, question)
-    wanted_terms, wanted_out, wanted_similarity = reference.weigh_evidence(*question)
+    terms, out, gauges = weighed(kind, question)
+    wanted_terms, wanted_out, wanted_gauges = reference.weigh_evidence(*question)
     np.testing.assert_allclose(terms, wanted_terms, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(out, wanted_out, rtol=1e-6, atol=1e-6)
-    assert similarity == pytest.approx(wanted_similarity)
+    np.testing.assert_allclose(gauges, wanted_gauges, rtol=1e-12)
 
 
 @given(seed=st.integers(0, 2**32 - 1))

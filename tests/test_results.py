@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 
 import numpy as np
@@ -31,7 +32,9 @@ def test_an_anchor_is_worked_out_when_it_is_met(estimator):
     met = known.meet(rows)
     n_models = len(estimator.names)
     for row, place in zip(rows.tolist(), met.places.tolist(), strict=True):
-        assert np.array_equal(met.loadings[place], estimator.anchors.loadings[row].astype(np.float32))
+        noise = float(estimator.anchors.length_noise[row])
+        assert np.array_equal(met.loadings[place, :-2], estimator.anchors.loadings[row].astype(np.float32))
+        assert met.loadings[place, -2:].tolist() == ([0, 0] if math.isnan(noise) else [noise, 1])
         for model in range(n_models):
             found = met.results[place].reshape(4, n_models)[:, model] / UNIT
             assert found == pytest.approx(by_hand(estimator, row, model), abs=1 / UNIT)

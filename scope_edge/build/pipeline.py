@@ -15,6 +15,7 @@ from rich.progress import Progress
 from scope_edge import jit
 from scope_edge.anchors import AnchorSet
 from scope_edge.build.card import model_card
+from scope_edge.build.noise import length_noise
 from scope_edge.build.reach import measure_reach
 from scope_edge.build.selection import select_anchors
 from scope_edge.build.tuning import Tuned, tune
@@ -115,6 +116,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
         cards, parts, population,
         encode_scores(table.scores[cells]), encode_lengths(np.log1p(table.output_tokens[cells])),
     )  # fmt: skip
+    anchors = replace(anchors, length_noise=length_noise(anchors, fingerprints))
     progress.advance(task)
 
     if options.index or (options.index is None and len(anchors) >= INDEX_FROM):
@@ -173,6 +175,7 @@ def evidence_of(
         d=np.array([item.d for item in kept]),
         scores=scores[rows],
         log_tokens=np.log1p(output_tokens[rows]),
+        noise=np.ones(len(rows)),  # not known before there are anchors
     )
 
 

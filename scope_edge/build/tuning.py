@@ -15,7 +15,7 @@ from scope_edge.build.widths import interval_scale
 from scope_edge.dial import UNTUNED
 from scope_edge.encoder import Encoding
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
-from scope_edge.fingerprints import Fingerprints, Population, Reach, length_spread
+from scope_edge.fingerprints import Fingerprints, Population, Reach, length_spread, spread_of
 from scope_edge.jit import kernels
 
 __all__ = ["GRID", "Tuned", "tune"]
@@ -81,15 +81,13 @@ def tune(
         [_calibrate(logit[k, m], scores[k, m], pooled, np.diag(CALIBRATION_PRIOR)) for m, k in enumerate(known.T)]
     )
     errors = lengths - np.log1p(estimates.output_tokens_p50)
+    noise = estimator.noise(np.array([item.z for item in encoded]))
     population = replace(fingerprints.population, calibration=pooled)
     if known_length.any():
-        everything = errors[known_length]
-        population = replace(
-            population,
-            length_quantiles=np.quantile(everything, [0.1, 0.5, 0.9]),
-            smear=float(np.exp(np.clip(everything, -3, 3)).mean()),
-        )
-    quantiles, smear = _spreads(fingerprints, population, errors)
+        around = np.broadcast_to(noise[:, None], errors.shape)[known_length]
+        length_quantiles, length_smear = spread_of(errors[known_length], around)
+        population = replace(population, length_quantiles=length_quantiles, smear=length_smear)
+    quantiles, smear = _spreads(fingerprints, population, errors, noise)
     final = replace(
         fingerprints,
         population=population,
@@ -208,14 +206,14 @@ def _calibrate(
 
 
 def _spreads(
-    fingerprints: Fingerprints, population: Population, errors: NDArray[np.float32]
+    fingerprints: Fingerprints, population: Population, errors: NDArray[np.float32], noise: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Length quantiles and smear per model; models with borrowed lengths keep their wide ones."""
     quantiles, smear = fingerprints.length_quantiles.copy(), fingerprints.smear.copy()
     for column, card in enumerate(fingerprints.cards):
         if card.length_source == "own":
-            own = errors[:, column]
-            quantiles[column], smear[column] = length_spread(own[np.isfinite(own)], population)
+            known = np.isfinite(errors[:, column])
+            quantiles[column], smear[column] = length_spread(errors[known, column], noise[known], population)
     return quantiles, smear
 
 
