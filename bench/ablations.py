@@ -110,8 +110,9 @@ def of_one_bundle(
     def tuned(encoded: list[Encoding], grid: dict[str, Sequence[float]]) -> Estimator:
         scores, output_tokens = val.scores.astype(np.float32), val.output_tokens.astype(np.float32)
         found: Tuned = tune(
-            estimator.anchors, estimator.fingerprints, estimator.reach, encoded, scores, output_tokens, bars, grid
-        )
+            estimator.anchors, estimator.fingerprints, estimator.reach, encoded, scores, output_tokens, val.sources,
+            bars, grid,
+        )  # fmt: skip
         return Estimator(estimator.anchors, found.fingerprints, found.settings, estimator.reach, [0.0, 1.0])
 
     yield Variant("teachers in its place", tuned(taught["val"], dict(GRID)), taught)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
@@ -11,19 +11,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.dial import Dial
+from scope_edge.dial import UNTUNED, Dial
 from scope_edge.errors import UnknownModelError
 from scope_edge.fingerprints import ModelCard
 
 __all__ = ["Candidates", "unknown_model"]
 
+USUAL_COST_BIAS = 0.1
+"""Where a bundle does not say what it measured."""
+
 
 @dataclass(frozen=True)
 class Candidates:
-    """Models with their cards, and the dial of their bundle."""
+    """Models with their cards, and what their bundle says of choices.
+
+    dial: what a right answer may be worth. cost_bias: how far the cost of many prompts of a kind lies from its
+    expectation, as a standard deviation and a share of it.
+    """
 
     cards: tuple[ModelCard, ...]
-    dial: Dial
+    dial: Dial = UNTUNED
+    cost_bias: float = USUAL_COST_BIAS
 
     @cached_property
     def names(self) -> list[str]:
@@ -57,7 +65,7 @@ class Candidates:
 
     def only(self, columns: NDArray[np.intp]) -> Candidates:
         """Some of the models."""
-        return Candidates(tuple(self.cards[column] for column in columns.tolist()), self.dial)
+        return replace(self, cards=tuple(self.cards[column] for column in columns.tolist()))
 
     def find(self, models: Any) -> NDArray[np.intp]:
         """Columns of the models that match a name or wildcard, or any of several, in order.

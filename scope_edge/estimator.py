@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.anchors import AnchorSet
-from scope_edge.candidates import Candidates
+from scope_edge.candidates import USUAL_COST_BIAS, Candidates
 from scope_edge.dial import UNTUNED, Dial
 from scope_edge.encoder import Encoding
 from scope_edge.errors import BundleError
@@ -195,6 +195,7 @@ class Estimator:
         reach: Reach,
         novelty_quantiles: Sequence[float],
         dial: Dial = UNTUNED,
+        cost_bias: float = USUAL_COST_BIAS,
     ) -> None:
         self.anchors = anchors
         self.fingerprints = fingerprints
@@ -212,13 +213,15 @@ class Estimator:
             reach.variance, Z80 * settings.interval_scale, _LOG_TOKENS_MAX,
             fingerprints.population.length_noise, settings.noise_shrinkage * _LOUDEST,
         ], np.float64)  # fmt: skip
-        self.candidates = Candidates(tuple(fingerprints.cards), dial)
+        self.candidates = Candidates(tuple(fingerprints.cards), dial, cost_bias)
         self.names = self.candidates.names
 
     def with_fingerprints(self, fingerprints: Fingerprints) -> Estimator:
         """The same anchors and settings with another pool."""
-        dial, quantiles = self.candidates.dial, self._novelty_quantiles
-        return Estimator(self.anchors, fingerprints, self.settings, self.reach, quantiles, dial)
+        return Estimator(
+            self.anchors, fingerprints, self.settings, self.reach, self._novelty_quantiles, self.candidates.dial,
+            self.candidates.cost_bias,
+        )  # fmt: skip
 
     def estimate(self, encoding: Encoding) -> Estimates:
         """Predict for one encoded prompt; arrays of shape (n_models,)."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scope_edge import jit
 from scope_edge.anchors import AnchorSet
 from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
-from scope_edge.candidates import unknown_model
-from scope_edge.dial import Dial
+from scope_edge.candidates import USUAL_COST_BIAS, unknown_model
+from scope_edge.dial import Dial, is_number
 from scope_edge.encoder import Encoder, check_prompt
 from scope_edge.errors import BundleError, PriceError, PromptError, UsageError
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
@@ -22,7 +22,7 @@ from scope_edge.fingerprints import (
     Reach,
     fit_fingerprint,
 )
-from scope_edge.policy import Best, Cheapest, Decision, Plan, Policy, Tradeoff
+from scope_edge.policy import Best, Cheapest, Decision, Plan, Policy, Tradeoff, plan_within
 from scope_edge.pricing import Price
 
 __all__ = ["Router"]
@@ -66,6 +66,7 @@ class Router:
             Reach.from_json(reach),
             novelty,
             Dial.from_json(alpha),
+            _cost_bias(config),
         )
         self._changing = threading.Lock()
         self._warms_itself = warmup
@@ -197,12 +198,30 @@ class Router:
         min_accuracy: float | None = None,
         max_cost_usd: float | None = None,
         risk: float | None = None,
+        budget_usd: float | None = None,
         policy: Policy | None = None,
         models: str | Sequence[str] | None = None,
     ) -> Plan:
-        """Choose a model for each prompt, exactly as `route` would one by one."""
-        chosen = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
-        return chosen.plan(self.estimate_batch(prompts, models))
+        """Choose a model for each prompt: exactly as `route` would one by one, or the best plan within a budget.
+
+        Parameters
+        ----------
+        budget_usd : float, optional
+            USD for all prompts together, instead of a dial: the plan has the most right answers to be expected
+            for it, and costs more with a probability of `risk` at most (0.05 if nothing is said). Limits, or
+            those of a policy, hold too.
+
+        Raises
+        ------
+        PromptError, UnknownModelError, UsageError
+        """
+        if budget_usd is None:
+            chosen = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
+            return chosen.plan(self.estimate_batch(prompts, models))
+        if alpha is not None or value_usd is not None:
+            raise UsageError("budget_usd and a dial exclude each other", remedy="Leave alpha and value_usd out.")
+        limits = _policy(policy, None, None, min_accuracy, max_cost_usd, None if policy else risk)
+        return plan_within(self.estimate_batch(prompts, models), budget_usd, limits, risk)
 
     def add_model(self, name: str, outcomes: Any, price: Price | None = None, *, replace: bool = False) -> None:
         """Add a model from its outcomes. Nothing is trained; a few dozen outcomes are enough.
@@ -323,6 +342,14 @@ def _policy(
     if alpha is None and value_usd is None and max_cost_usd is not None:
         return Best(max_cost_usd, risk=risk)
     return Tradeoff(alpha, value_usd, min_accuracy=min_accuracy, max_cost_usd=max_cost_usd, risk=risk)
+
+
+def _cost_bias(config: Mapping[str, Any]) -> float:
+    """What the bundle measured of it, if it did."""
+    bias = config.get("cost_bias", USUAL_COST_BIAS)
+    if not is_number(bias) or not 0 <= bias < 10:
+        raise BundleError("config.json has no valid cost_bias", expected="a number from 0 to 10", got=repr(bias))
+    return float(bias)
 
 
 def _is_unicode(text: str) -> bool:

@@ -15,6 +15,7 @@ from tables import with_changed_rows
 
 from scope_edge import Router
 from scope_edge.build import BuildOptions, build
+from scope_edge.build.noise import cost_bias
 from scope_edge.build.reach import FALLBACK, measure_reach
 from scope_edge.build.selection import METHODS, select_anchors
 from scope_edge.build.tuning import _turning_points
@@ -333,6 +334,20 @@ def test_quantiles_widen_where_lengths_scatter(small_bundle):
         figures = found.estimate(encoding)
         widths.append(np.log1p(figures.output_tokens_p90) - np.log1p(figures.output_tokens_p10))
     assert (widths[1] > 2 * widths[0]).all()
+
+
+def test_the_bias_of_costs_is_what_chance_does_not_explain():
+    rng = np.random.default_rng(0)
+    expected = rng.uniform(100, 1000, (4000, 30)).astype(np.float32)
+    sources = np.repeat([f"s{i}" for i in range(20)], 200)
+    chance = rng.lognormal(-0.5, 1, expected.shape)
+    offset = np.exp(rng.normal(0, 0.3, (20, 30)))[np.repeat(np.arange(20), 200)]
+    assert cost_bias(expected, (expected * chance).astype(np.float32), sources) == 0.1
+    assert cost_bias(expected, (expected * chance * offset).astype(np.float32), sources) == pytest.approx(
+        0.32, abs=0.04
+    )
+    nothing = np.full(expected.shape, np.nan, np.float32)
+    assert cost_bias(expected, nothing, sources) == 0.1
 
 
 # --- how far results carry ---

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from prompts import PROMPTS
 
-from scope_edge import Estimates, Tradeoff
+from scope_edge import Best, Cheapest, Estimates, Price, Tradeoff
 from scope_edge.dial import Dial
+from scope_edge.errors import UnknownModelError, UsageError
+from scope_edge.fingerprints import ModelCard
+from scope_edge.policy.rules import at_risk
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +88,246 @@ def test_cost_never_falls_as_alpha_rises_on_the_shipped_pool(router, batch, pair
     rows = np.arange(len(PROMPTS))
     low, high = (choose(batch, router.estimator.candidates.dial.value_usd(alpha)) for alpha in sorted(pair))
     assert (batch.cost_usd[rows, low] <= batch.cost_usd[rows, high]).all()
+
+
+# --- limits ---
+
+
+LIMITS = [
+    {"min_accuracy": 0.7},
+    {"min_accuracy": 0.95},
+    {"max_cost_usd": 1e-4},
+    {"max_cost_usd": 1e-6},
+    {"min_accuracy": 0.8, "max_cost_usd": 1e-3},
+    {"min_accuracy": 0.8, "risk": 0.1},
+    {"max_cost_usd": 1e-3, "at": "p90"},
+    {"forbid": "gpt*", "min_accuracy": 0.5},
+    {"allow": ["claude*", "gpt*"], "max_cost_usd": 1e-3},
+]
+
+
+def holds(policy, estimates, m) -> bool:
+    """Whether a model is within the limits, said once more."""
+    p, cost = at_risk(estimates, policy.risk or 0.5)
+    _, ceiling = at_risk(estimates, 0.1) if policy.at == "p90" else (p, cost)
+    floor = policy.min_accuracy is None or p[0, m] >= np.float32(policy.min_accuracy)
+    return bool(floor and (policy.max_cost_usd is None or ceiling[0, m] <= np.float32(policy.max_cost_usd)))
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+@pytest.mark.parametrize("objective", [{"alpha": 0.0}, {"alpha": 0.6}, {"alpha": 1.0}, {"value_usd": 0.01}])
+def test_the_best_model_within_the_limits_is_taken(router, limits, objective):
+    policy = Tradeoff(**objective, **limits)
+    for prompt in PROMPTS:
+        estimates = router.estimate(prompt)
+        decision = policy.decide(estimates)
+        names = [
+            name for name in router.models
+            if not (limits.get("forbid") and name.startswith("gpt"))
+            and not (limits.get("allow") and not name.startswith(("gpt", "claude")))
+        ]  # fmt: skip
+        inside = [name for name in names if holds(policy, estimates, estimates.models.index(name))]
+        assert decision.model in names
+        assert decision.met == bool(inside)
+        if inside:
+            p, cost = at_risk(estimates, policy.risk or 0.5)
+            worth = {
+                name: p[0, m].item() if math.isinf(decision.value_usd)
+                else decision.value_usd * p[0, m].item() - cost[0, m].item()
+                for m, name in enumerate(estimates.models) if name in inside
+            }  # fmt: skip
+            assert worth[decision.model] == pytest.approx(max(worth.values()), rel=1e-6, abs=1e-12)
+        else:
+            assert decision.model in decision.reason
+
+
+def test_the_nearest_choice_where_no_model_is_accurate_enough_is_the_most_accurate_one(router):
+    decision = router.route(PROMPTS[0], min_accuracy=1.0)
+    assert not decision.met
+    assert decision.p_correct == decision.estimates.p_correct.max()
+    assert "no model reaches P = 1" in decision.reason
+
+
+def test_the_nearest_choice_where_no_model_is_cheap_enough_is_the_cheapest_one(router):
+    decision = router.route(PROMPTS[0], max_cost_usd=0)
+    assert not decision.met
+    assert decision.cost_usd == decision.estimates.cost_usd.min()
+
+
+def test_a_floor_is_given_up_before_a_ceiling():
+    estimates = crafted([0.5, 0.7, 0.9], [1.0, 2.0, 9.0])
+    decision = Cheapest(0.8, max_cost_usd=3).decide(estimates)
+    assert (decision.model, decision.met) == ("m1", False)
+
+
+def test_cheapest_and_best_are_the_ends_of_the_dial_within_limits():
+    estimates = crafted([0.5, 0.7, 0.9], [1.0, 2.0, 9.0])
+    assert Cheapest(0.6).decide(estimates).model == "m1"
+    assert Best(5.0).decide(estimates).model == "m1"
+    assert Tradeoff(value_usd=100).decide(estimates).model == "m2"
+    assert Tradeoff(value_usd=100, max_cost_usd=5).decide(estimates).model == "m1"
+
+
+def test_a_model_that_is_forbidden_is_never_chosen_and_none_left_is_an_error(router):
+    assert router.route(PROMPTS[0], policy=Best(1.0, forbid="*o1*")).model != router.route(PROMPTS[0], alpha=1).model
+    with pytest.raises(UsageError, match="No model may be chosen"):
+        router.route(PROMPTS[0], policy=Tradeoff(0.5, local_only=True))
+    with pytest.raises(UsageError, match="No model may be chosen"):
+        router.route(PROMPTS[0], policy=Tradeoff(0.5, allow="gpt*", forbid="gpt*"))
+    with pytest.raises(UnknownModelError):
+        router.route(PROMPTS[0], policy=Tradeoff(0.5, forbid="no-such-model"))
+
+
+def test_context_windows_and_speeds_are_kept_to():
+    estimates = crafted([0.5, 0.7, 0.9], [1.0, 2.0, 9.0])
+    cards = (
+        ModelCard(
+            "m0", Price(0, 0), context_window=1000, time_to_first_token_s=1.0, tokens_per_second=100.0, local=True
+        ),
+        ModelCard("m1", Price(0, 0), context_window=100, time_to_first_token_s=0.1, tokens_per_second=10.0),
+        ModelCard("m2", Price(0, 0)),
+    )
+    estimates = replace(estimates, candidates=replace(estimates.candidates, cards=cards))
+    estimates.input_tokens[:], estimates.output_tokens[:], estimates.output_tokens_p90[:] = 90, 50, 80
+    assert Tradeoff(1.0, forbid="m2").decide(estimates).model == "m0"  # 170 tokens are too many for m1
+    assert Tradeoff(1.0).decide(estimates).model == "m2"
+    assert Tradeoff(1.0, max_latency_s=2).decide(estimates).model == "m0"  # m2 does not state its speed
+    assert Tradeoff(1.0, local_only=True).decide(estimates).model == "m0"
+    slow = Tradeoff(1.0, max_latency_s=0.5).decide(estimates)
+    assert (slow.model, slow.met) == ("m0", False)
+    estimates.input_tokens[:] = 5000
+    full = Tradeoff(1.0, allow=["m0", "m1"]).decide(estimates)
+    assert (full.model, full.met) == ("m0", False)
+    assert "no context window" in full.reason
+
+
+def test_the_safe_model_takes_prompts_that_are_unlike_every_anchor():
+    estimates = crafted([[0.5, 0.9], [0.5, 0.9]], [[1.0, 2.0], [1.0, 2.0]])
+    estimates = replace(estimates, novelty=np.array([0.2, 1.0]))
+    choices = Tradeoff(1.0, safe_model="m0", min_accuracy=0.8).choose(estimates)
+    assert choices.best.tolist() == [1, 0]
+    assert choices.met.tolist() == [True, False]
+    assert "safe model" in choices.reasons[1]
+
+
+@pytest.mark.parametrize("risk", [0.5, 0.25, 0.1, 0.05])
+def test_risk_takes_the_quantile_of_both(router, risk):
+    estimates = router.estimate(PROMPTS[3])
+    p, cost = at_risk(estimates, risk)
+    z = NormalDist().inv_cdf(1 - risk) / NormalDist().inv_cdf(0.9)
+
+    def logit(x):
+        return np.log(x.astype(float)) - np.log1p(-x.astype(float))
+
+    low = logit(estimates.p_correct) + z * (logit(estimates.p_low) - logit(estimates.p_correct))
+    np.testing.assert_allclose(p[0], 1 / (1 + np.exp(-low)), rtol=1e-5)
+    if risk == 0.1:
+        np.testing.assert_allclose(p[0], estimates.p_low, rtol=1e-5)
+        np.testing.assert_allclose(cost[0], np.maximum(estimates.cost_usd, estimates.cost_usd_p90), rtol=1e-5)
+    assert (cost[0] >= estimates.cost_usd).all()
+    assert (p[0] <= estimates.p_correct).all()
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_order_of_the_models_does_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    p, cost = rng.integers(1, 6, (8, 5)) / 6, 10.0 ** rng.integers(-4, 0, (8, 5))
+    names = [f"m{i}" for i in range(5)]
+    turns = rng.permutation(5)
+    first, second = crafted(p, cost, names), crafted(p[:, turns], cost[:, turns], [names[i] for i in turns])
+    for policy in (Tradeoff(0.4), Cheapest(0.6), Best(0.01), Tradeoff(0.7, min_accuracy=0.5, max_cost_usd=0.05)):
+        models = [[e.models[m] for m in policy.choose(e).best.tolist()] for e in (first, second)]
+        assert models[0] == models[1]
+
+
+@given(rows=st.lists(st.integers(0, len(PROMPTS) - 1), min_size=1, max_size=8))
+def test_no_choice_depends_on_the_rest_of_its_batch(router, batch, rows):
+    policy = Tradeoff(0.6, min_accuracy=0.8, max_cost_usd=1e-3, risk=0.2)
+    whole = policy.choose(batch)
+    part = policy.choose(router.estimate_batch([PROMPTS[row] for row in rows]))
+    assert part.best.tolist() == whole.best[rows].tolist()
+    assert part.reasons == [whole.reasons[row] for row in rows]
+
+
+@given(pair=st.tuples(alphas, alphas), seed=st.integers(0, 2**16))
+def test_cost_never_falls_as_alpha_rises_within_limits(pair, seed):
+    rng = np.random.default_rng(seed)
+    estimates = crafted(rng.integers(1, 12, (20, 9)) / 12, 10.0 ** rng.integers(-5, 0, (20, 9)))
+    limits = {"min_accuracy": 0.4, "max_cost_usd": 0.02}
+    low, high = (Tradeoff(alpha, **limits).choose(estimates).best for alpha in sorted(pair))
+    rows = np.arange(20)
+    assert (estimates.cost_usd[rows, low] <= estimates.cost_usd[rows, high]).all()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"min_accuracy": 1.5}, {"min_accuracy": math.nan}, {"min_accuracy": "0.8"}, {"max_cost_usd": -1},
+        {"risk": 0}, {"risk": 0.6}, {"risk": True}, {"at": "p20"}, {"at": 0.9}, {"max_latency_s": -1},
+        {"max_novelty": 2},
+    ],
+)  # fmt: skip
+def test_a_limit_out_of_range_is_an_error(bad):
+    with pytest.raises(UsageError, match=f"Bad {next(iter(bad))}"):
+        Tradeoff(0.5, **bad)
+
+
+def test_a_policy_and_single_arguments_exclude_each_other(router):
+    with pytest.raises(UsageError, match="policy and alpha"):
+        router.route("hi", alpha=0.5, policy=Cheapest(0.5))
+    with pytest.raises(UsageError, match="Bad policy"):
+        router.route("hi", policy="cheapest")
+
+
+# --- a budget for a batch ---
+
+
+def test_a_plan_stays_within_its_budget_and_says_so(router, batch):
+    cheapest = float(batch.cost_usd.min(axis=1).sum())
+    for factor in (1.5, 10, 300):
+        plan = router.route_batch(PROMPTS, budget_usd=factor * cheapest)
+        assert plan.met
+        assert plan.expected_cost_usd < plan.cost_limit_usd <= factor * cheapest
+        columns = [plan.estimates.models.index(name) for name in plan.models]
+        rows = np.arange(len(PROMPTS))
+        assert plan.expected_cost_usd == pytest.approx(plan.estimates.cost_usd[rows, columns].sum(), rel=1e-5)
+        assert plan.expected_accuracy == pytest.approx(plan.estimates.p_correct[rows, columns].mean(), rel=1e-5)
+        assert plan.gap < 0.02
+    assert router.route_batch(PROMPTS, budget_usd=1e9).models == router.route_batch(PROMPTS, alpha=1).models
+
+
+def test_a_plan_is_worth_what_its_dual_price_says(router):
+    plan = router.route_batch(PROMPTS * 20, budget_usd=0.5, risk=0.5)
+    same_price = router.route_batch(PROMPTS * 20, value_usd=plan.value_usd * (1 + 1e-6))
+    assert plan.expected_accuracy == pytest.approx(same_price.expected_accuracy, abs=0.02)
+    assert plan.expected_cost_usd <= 0.5
+
+
+def test_limits_hold_within_a_budget_too(router):
+    plan = router.route_batch(PROMPTS, budget_usd=1.0, min_accuracy=0.8, models="gpt*")
+    for row, name in enumerate(plan.models):
+        estimates = plan.estimates
+        p = estimates.p_correct[row]
+        assert name.startswith("gpt")
+        assert p[estimates.models.index(name)] >= 0.8 or (
+            row in plan.unmet and p.argmax() == estimates.models.index(name)
+        )
+
+
+def test_a_budget_that_is_too_small_is_not_met(router):
+    plan = router.route_batch(PROMPTS, budget_usd=1e-9)
+    assert not plan.met
+    assert "too small" in plan.reason
+    assert plan.models == router.route_batch(PROMPTS, alpha=0).models
+
+
+@pytest.mark.parametrize("bad", [-1, math.nan, "1", True])
+def test_a_budget_is_an_amount_of_money(router, bad):
+    with pytest.raises(UsageError, match="Bad budget_usd"):
+        router.route_batch(["hi"], budget_usd=bad)
+
+
+def test_a_budget_and_a_dial_exclude_each_other(router):
+    with pytest.raises(UsageError, match="exclude each other"):
+        router.route_batch(["hi"], budget_usd=1, alpha=0.5)
+    assert router.route_batch([], budget_usd=1).models == []

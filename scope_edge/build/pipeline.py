@@ -124,7 +124,10 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
         anchors = replace(anchors, index=AnchorIndex.build(anchors.codes, lambda n: progress.advance(task, n)))
 
     inside = np.ix_(val, columns)
-    tuned = tune(anchors, fingerprints, reach, encoded_val, table.scores[inside], table.output_tokens[inside], progress)
+    tuned = tune(
+        anchors, fingerprints, reach, encoded_val, table.scores[inside], table.output_tokens[inside],
+        table.sources[val], progress,
+    )  # fmt: skip
     report = {
         **asdict(options),
         "date": date.today().isoformat(),
@@ -287,5 +290,6 @@ def _config(source: dict[str, Any], tuned: Tuned, reach: Reach, report: dict[str
         "reach": asdict(reach),
         "novelty": {"quantiles": tuned.novelty_quantiles},
         "alpha": {"v_min_usd": tuned.v_min_usd, "v_max_usd": tuned.v_max_usd},
+        "cost_bias": tuned.cost_bias,
         "build": report,
     }

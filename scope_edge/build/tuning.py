@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from scope_edge.anchors import AnchorSet
+from scope_edge.build.noise import cost_bias
 from scope_edge.build.widths import interval_scale
 from scope_edge.dial import UNTUNED
 from scope_edge.encoder import Encoding
@@ -43,6 +44,7 @@ class Tuned:
     novelty_quantiles: list[float]
     v_min_usd: float
     v_max_usd: float
+    cost_bias: float
     figures: dict[str, float]
 
 
@@ -53,10 +55,11 @@ def tune(
     encoded: Sequence[Encoding],
     scores: NDArray[np.float32],
     output_tokens: NDArray[np.float32],
+    sources: NDArray[np.str_],
     progress: Progress,
     grid: Mapping[str, Sequence[float]] = GRID,
 ) -> Tuned:
-    """Tune on validation prompts; `scores` and `output_tokens` have shape (n_val, n_models)."""
+    """Tune on validation prompts; `scores` and `output_tokens` have shape (n_val, n_models), `sources` (n_val,)."""
     raw = _uncalibrated(fingerprints)
     lengths = np.log1p(output_tokens)
     known, known_length = np.isfinite(scores), np.isfinite(lengths)
@@ -106,6 +109,7 @@ def tune(
         novelty_quantiles=[float(value) for value in np.quantile(similarity, np.linspace(0, 1, 101))],
         v_min_usd=v_min,
         v_max_usd=v_max,
+        cost_bias=cost_bias(estimates.output_tokens, output_tokens, sources),
         figures=_figures(estimates, scores, lengths),
     )
 

@@ -85,6 +85,12 @@ class Plan:
         If not, what could not be met.
     unmet : int64 array of shape (k,)
         The prompts for which a limit could not be met.
+    value_usd : float
+        Within a budget: what a right answer is worth there, the price of the dearest step up that was taken.
+    cost_limit_usd : float
+        Within a budget: the sum that is exceeded with the given risk; 0 without one.
+    gap : float
+        Within a budget: by how much, as a share, any plan could be expected to have more right answers, at most.
     """
 
     models: list[str]
@@ -94,6 +100,9 @@ class Plan:
     met: bool = True
     reason: str = ""
     unmet: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    value_usd: float = 0.0
+    cost_limit_usd: float = 0.0
+    gap: float = 0.0
 
     @classmethod
     def of(cls, estimates: Estimates, best: NDArray[np.int64], met: NDArray[np.bool_], reasons: list[str]) -> Plan:

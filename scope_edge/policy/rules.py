@@ -22,7 +22,7 @@ from scope_edge.estimator import Z80, Estimates
 from scope_edge.jit import kernels
 from scope_edge.policy.decision import Decision, Plan
 
-__all__ = ["Best", "Cheapest", "Choices", "Policy", "Tradeoff", "at_risk"]
+__all__ = ["Best", "Cheapest", "Choices", "Policy", "Tradeoff", "Within", "at_risk"]
 
 Figures = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -33,6 +33,14 @@ class Choices(NamedTuple):
     """Of n prompts: the chosen columns (n,) int64, whether all limits hold (n,), and why, in words."""
 
     best: NDArray[np.int64]
+    met: Mask
+    reasons: list[str]
+
+
+class Within(NamedTuple):
+    """Of n prompts: the models among which to choose (n, n_models), whether all limits hold (n,), and why, in words."""
+
+    models: Mask
     met: Mask
     reasons: list[str]
 
@@ -133,31 +141,47 @@ class Policy:
         """
         candidates = estimates.candidates
         _, value = self._objective(candidates.dial)
-        figures = estimates.figures.reshape(-1, *estimates.figures.shape[-2:])
-        n = len(figures)
-        reasons, met = [self._aim] * n, np.ones(n, np.bool_)
         if self._is_plain and candidates.context_window is None:
-            return Choices(_best(figures, value, candidates.order), met, reasons)
+            figures = estimates.figures.reshape(-1, *estimates.figures.shape[-2:])
+            n = len(figures)
+            return Choices(_best(figures, value, candidates.order), np.ones(n, np.bool_), [self._aim] * n)
         p, cost = at_risk(estimates, self._risk)
-        best, undecided, within = np.empty(n, np.int64), np.ones(n, np.bool_), self.permitted(estimates)
+        within = self.within(estimates)
+        figures = _figures(np.where(within.models, p, -1), np.where(within.models, cost, np.inf))
+        return Choices(_best(figures, value, candidates.order), within.met, within.reasons)
+
+    def within(self, estimates: Estimates) -> Within:
+        """The models within all limits, for each prompt; where there is none, the nearest one alone.
+
+        Raises
+        ------
+        UnknownModelError, UsageError
+        """
+        candidates = estimates.candidates
+        p, cost = at_risk(estimates, self._risk)
+        reasons, met = [self._aim] * len(p), np.ones(len(p), np.bool_)
+        models = np.broadcast_to(self.permitted(estimates), p.shape)
         limits = self._limits(estimates, p, cost)
         for limit in limits:
-            narrower = within & limit.holds
-            lost = undecided & ~narrower.any(axis=1)
-            if lost.any():
-                nearest = np.where(within, -limit.short, -np.inf)
-                best[lost] = _best(_figures(nearest, np.where(within, cost, np.inf))[lost], math.inf, candidates.order)
-                for row in np.flatnonzero(lost).tolist():
-                    reasons[row] = limit.says(estimates.models[best[row]], float(limit.short[row, best[row]]))
-            met, undecided, within = met & ~lost, undecided & ~lost, narrower
-        allowed = _figures(np.where(within, p, -1), np.where(within, cost, np.inf))
-        best[undecided] = _best(allowed[undecided], value, candidates.order)
+            # What a limit took from a prompt leaves it the one model that was nearest.
+            narrower = np.where(met[:, None], models & limit.holds, models)
+            lost = np.flatnonzero(~narrower.any(axis=1))
+            if len(lost):
+                nearness = _figures(np.where(models, -limit.short, -np.inf), np.where(models, cost, np.inf))
+                nearest = _best(nearness[lost], math.inf, candidates.order)
+                narrower[lost, nearest], met[lost] = True, False
+                for row, column in zip(lost.tolist(), nearest.tolist(), strict=True):
+                    reasons[row] = limit.says(estimates.models[column], float(limit.short[row, column]))
+            models = narrower
         if self.safe_model is not None:
             (safe,) = candidates.find(self.safe_model)
-            for row in np.flatnonzero(np.atleast_1d(estimates.novelty) > self.max_novelty).tolist():
-                best[row], met[row] = safe, all(limit.holds[row, safe] for limit in limits)
+            novel = np.flatnonzero(np.atleast_1d(estimates.novelty) > self.max_novelty)
+            models = models.copy()
+            models[novel] = np.arange(models.shape[1]) == safe
+            for row in novel.tolist():
+                met[row] = all(limit.holds[row, safe] for limit in limits)
                 reasons[row] = f"unlike every anchor, with a novelty above {self.max_novelty:g}: the safe model"
-        return Choices(best, met, reasons)
+        return Within(models, met, reasons)
 
     def permitted(self, estimates: Estimates) -> Mask:
         """Which models may be chosen at all, (n_models,): what no prompt can change.
@@ -335,8 +359,8 @@ def at_risk(estimates: Estimates, risk: float) -> tuple[Figures, Figures]:
     if risk == 0.5:
         return p, cost
     share = NormalDist().inv_cdf(1 - risk) / Z80
-    low, centre = (np.clip(quantile.astype(np.float64), 1e-9, 1 - 1e-9) for quantile in (low, p))
-    logit_low, logit = (np.log(quantile) - np.log1p(-quantile) for quantile in (low, centre))
+    inside = (np.clip(quantile.astype(np.float64), 1e-9, 1 - 1e-9) for quantile in (low, p))
+    logit_low, logit = (np.log(quantile) - np.log1p(-quantile) for quantile in inside)
     lower = 1 / (1 + np.exp(-(logit + share * (logit_low - logit))))
     ratio = np.maximum(cost_p90, cost) / np.maximum(cost, np.float32(1e-30))
     return np.minimum(p, lower.astype(np.float32)), cost * ratio.astype(np.float32) ** np.float32(share)
@@ -350,6 +374,7 @@ class _Limit(NamedTuple):
     text: str
 
     def says(self, model: str, short: float) -> str:
+        """The reason, with the nearest model and how far it is from the limit."""
         return self.text.format(model=model, short=short, above=-short)
 
 

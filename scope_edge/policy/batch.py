@@ -1,0 +1,57 @@
+"""A plan for a batch within a budget, from predictions alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from scope_edge.dial import is_number
+from scope_edge.errors import UsageError
+from scope_edge.estimator import Estimates
+from scope_edge.policy.allocation import Spread, allocate
+from scope_edge.policy.decision import Plan
+from scope_edge.policy.rules import Policy
+
+__all__ = ["BUDGET_RISK", "plan_within"]
+
+BUDGET_RISK = 0.05
+"""A batch costs more than its budget with at most this probability."""
+
+
+def plan_within(estimates: Estimates, budget_usd: Any, policy: Policy, risk: float | None = None) -> Plan:
+    """The plan with the most right answers to be expected for the money, among the models within a policy's limits.
+
+    Of the policy only the limits count: the budget is what says how much a right answer is worth.
+
+    Parameters
+    ----------
+    budget_usd : float
+        USD for all prompts together.
+    risk : float in (0, 0.5], optional
+        The probability with which they may cost more; 0.05 if nothing is said, 0.5 plans with expected costs.
+
+    Raises
+    ------
+    UsageError, UnknownModelError
+    """
+    if not (is_number(budget_usd) and budget_usd >= 0):
+        raise UsageError("Bad budget_usd", expected="USD, 0 or more", got=repr(budget_usd))
+    risk = BUDGET_RISK if risk is None else risk
+    within = policy.within(estimates)
+    if not len(within.models):
+        return Plan.of(estimates, np.empty(0, np.int64), within.met, within.reasons)
+    cost = np.where(within.models, estimates.cost_usd.astype(np.float64), np.inf)
+    spread = Spread(risk, estimates.candidates.cost_bias)
+    found = allocate(
+        estimates.p_correct.astype(np.float64), cost, estimates.cost_usd_p90.astype(np.float64),
+        estimates.candidates.order, float(budget_usd), spread,
+    )  # fmt: skip
+    plan = Plan.of(estimates, found.best, within.met, within.reasons)
+    plan = replace(plan, value_usd=found.price_usd, cost_limit_usd=found.at_most_usd, gap=found.gap)
+    if found.met:
+        return plan
+    least = f"even the cheapest choices are expected to cost {plan.expected_cost_usd:.3g} USD"
+    limit = f", and at most {found.at_most_usd:.3g} with a probability of {1 - risk:g}" if risk < 0.5 else ""
+    return replace(plan, met=False, reason=f"a budget of {budget_usd:g} USD is too small: {least}{limit}")
