@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from scope_edge import minilm
 from scope_edge.bundle import default_bundle, read_bundle
 from scope_edge.encoder import Encoder, check_prompt
 from scope_edge.errors import OutcomesError
+from scope_edge.estimator import Estimates
 from scope_edge.evaluate.cells import Known, Matrix, Predictions
 from scope_edge.evaluate.names import OURS
 from scope_edge.outcomes import OutcomeTable, read_table
@@ -28,7 +29,8 @@ __all__ = ["Answers", "Gatherer"]
 class Answers:
     """What the bundle says of some prompts: `predictions`, beside what only it can say.
 
-    p_low, p_high, input_tokens: shape (n_prompts, n_models); novelty: (n_prompts,).
+    p_low, p_high, input_tokens: shape (n_prompts, n_models); novelty: (n_prompts,). estimates: the same in the form
+    in which policies take them.
     """
 
     predictions: Predictions
@@ -36,6 +38,7 @@ class Answers:
     p_high: Matrix
     input_tokens: Matrix
     novelty: NDArray[np.float64]
+    estimates: Estimates
 
 
 class Gatherer:
@@ -113,7 +116,6 @@ class Gatherer:
         predictions = Predictions(
             OURS, stack("p_correct"), log_p50, stack("output_tokens"), log_p10=log_p10, log_p90=log_p90
         )
-        return Answers(
-            predictions, stack("p_low"), stack("p_high"), stack("input_tokens"),
-            np.concatenate([part.novelty for part in parts]),
-        )  # fmt: skip
+        novelty = np.concatenate([part.novelty for part in parts])
+        whole = replace(parts[0], figures=np.concatenate([part.figures for part in parts]), novelty=novelty)
+        return Answers(predictions, stack("p_low"), stack("p_high"), stack("input_tokens"), novelty, whole)

@@ -15,6 +15,7 @@ from scope_edge.errors import OutcomesError
 from scope_edge.evaluate.baselines import all_baselines
 from scope_edge.evaluate.bootstrap import resample_weights
 from scope_edge.evaluate.cells import Known, Matrix, Predictions
+from scope_edge.evaluate.control import control
 from scope_edge.evaluate.gathering import Answers, Gatherer
 from scope_edge.evaluate.joining import joining
 from scope_edge.evaluate.judging import Contest, compare, equally
@@ -56,7 +57,7 @@ def evaluate(
         `overall`, `by_source`, `tokens`, `input_tokens`: figures per predictor. `blind`: names of those
         that do not read the prompt. `pools`, `equal`: each pool, and all weighted equally.
         `differences`: ours minus each baseline, with paired 95% bootstrap intervals over prompts.
-        `reliability`, `token_quantiles`, `joining`, `novelty`.
+        `control`: whether budgets and floors hold. `reliability`, `token_quantiles`, `joining`, `novelty`.
     """
     started = time.monotonic()
     gatherer = Gatherer(data, bundle, work, progress)
@@ -112,6 +113,7 @@ def evaluate(
         "equal": equally(judged) if judged else None,
         "reliability": {item.name: reliability(item.p, asked.scores) for item in everyone if not item.blind},
         "token_quantiles": _token_quantiles(answers, asked),
+        "control": control(found, answers.estimates, asked, earlier, weights),
         "joining": joining(gatherer, split, progress) if with_joining else None,
         "novelty": None,
     }

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from scope_edge.bundle import read_bundle, write_bundle
+from scope_edge.evaluate.promises import budget_sheets, floor_sheets, level_sheets
 from scope_edge.evaluate.sheets import Sheet, joining_sheets, overall_sheets, pool_sheets
 
-__all__ = ["markdown", "write_into_card"]
+__all__ = ["levels", "markdown", "write_into_card"]
 
 SHOWN = (
     "AUROC", "AUROC inside", "log loss", "Brier", "ECE", "log tokens", "80% interval", "area", "CostSave@98",
@@ -24,7 +25,14 @@ def markdown(report: Mapping[str, Any]) -> list[str]:
     """The essential tables of a report of `evaluate`, each with its title; empty ones are left out."""
     sheets = overall_sheets(report)
     sheets += pool_sheets("the pools weighted equally", report.get("equal") or {}, brief=True)
-    return [_table(sheet) for sheet in [*sheets, *joining_sheets(report.get("joining") or {})]]
+    tables = [_table(sheet) for sheet in [*sheets, *joining_sheets(report.get("joining") or {})]]
+    control = report.get("control") or {}
+    return tables + [_table(sheet, whole=True) for sheet in [*budget_sheets(control), *floor_sheets(control)]]
+
+
+def levels(report: Mapping[str, Any]) -> list[str]:
+    """Every budget of the report, one row each."""
+    return [_table(sheet, whole=True) for sheet in level_sheets(report.get("control") or {})]
 
 
 def write_into_card(report: Mapping[str, Any], bundle: Path) -> None:
@@ -47,8 +55,8 @@ def write_into_card(report: Mapping[str, Any], bundle: Path) -> None:
     )  # fmt: skip
 
 
-def _table(sheet: Sheet) -> str:
-    kept = [index for index, heading in enumerate(sheet.headings[1:]) if heading in SHOWN]
+def _table(sheet: Sheet, whole: bool = False) -> str:
+    kept = [index for index, heading in enumerate(sheet.headings[1:]) if whole or heading in SHOWN]
     lines = [f"{sheet.title}. {sheet.note}", ""]
     lines.append(_row([sheet.headings[0], *(sheet.headings[index + 1] for index in kept)]))
     lines.append("|---" * (len(kept) + 1) + "|")

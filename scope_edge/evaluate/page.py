@@ -14,6 +14,7 @@ from scope_edge.errors import UsageError
 from scope_edge.evaluate.columns import COLUMNS
 from scope_edge.evaluate.names import OURS, shown
 from scope_edge.evaluate.plots import frontier_models, plots, png
+from scope_edge.evaluate.promises import budget_sheets, floor_sheets, level_sheets
 from scope_edge.evaluate.sheets import (
     Cell,
     Sheet,
@@ -138,6 +139,9 @@ def _sections(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "Pools weighted equally", _tables(pool_sheets("the pools weighted equally", equal))
     for name, pool in (report.get("pools") or {}).items():
         yield f"Pool {shown(name)}", _pool(name, pool, figures)
+    control = report.get("control") or {}
+    promises = [*budget_sheets(control), *level_sheets(control), *floor_sheets(control)]
+    yield "Budgets and floors", _tables(promises)
     yield "By source", _tables(source_sheets(report))
     yield (
         "Models that join later",

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from scope_edge.evaluate.columns import finite
 from scope_edge.evaluate.names import OURS, shown
+from scope_edge.evaluate.promises import budget_sheets, floor_sheets
 from scope_edge.evaluate.sheets import Sheet, joining_sheets, overall_sheets, pool_sheets
 from scope_edge.evaluate.summary import summary
 
@@ -26,7 +27,8 @@ def show(report: Mapping[str, Any], console: Console) -> None:
         where = f"{shown(name)}: {entry.get('n_prompts') or 0} prompts, {len(entry.get('models') or ())} models"
         parts = {key: entry.get(key) for key in ("predictions", "routing")}  # the page has each pool's differences
         sheets += pool_sheets(where, parts, brief=True)
-    for sheet in sheets:
+    control = report.get("control") or {}
+    for sheet in [*sheets, *budget_sheets(control), *floor_sheets(control)]:
         _print(sheet, console)
     error = finite((report.get("input_tokens") or {}).get("median_relative_error"))
     if error is not None:

@@ -1,0 +1,94 @@
+"""The tables of what was promised and kept: budgets and floors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scope_edge.evaluate.columns import finite
+from scope_edge.evaluate.names import shown
+from scope_edge.evaluate.sheets import Cell, Sheet
+
+__all__ = ["budget_sheets", "floor_sheets", "level_sheets"]
+
+_TOGETHER = "together"
+
+
+def budget_sheets(control: Mapping[str, Any]) -> list[Sheet]:
+    """One row per pool: how budgets at ten levels were kept, and what they bought."""
+    budgets = control.get("budgets") or {}
+    rows = []
+    for name, entry in (budgets.get("pools") or {}).items():
+        levels = entry["levels"]
+        beside = [level for level in levels if level["minus_fixed"] is not None]
+        below = sum(level["minus_fixed"] < -level["error"] for level in beside)
+        figures = [
+            _mean(levels, "spent", ".0%"), _mean(levels, "exceeded", ".1%"), _mean(beside, "minus_fixed", "+.1%"),
+            f"{below} of {len(beside)}", _mean(levels, "minus_blind", "+.1%"),
+        ]  # fmt: skip
+        counts = [f"{entry['n_prompts']}", f"{entry['n_models']}"]
+        rows.append((shown(name), [Cell(text) for text in [*counts, *figures]]))
+    if not rows:
+        return []
+    figures = [
+        "", _text(budgets["exceeded"], ".1%"), _text(budgets["minus_fixed"], "+.1%"),
+        f"{budgets['n_below']} of {budgets['n_fixed']}", _text(budgets["minus_blind"], "+.1%"),
+    ]  # fmt: skip
+    rows.append((_TOGETHER, [Cell(text) for text in ["", "", *figures]]))
+    note = (
+        f"Ten budgets between the cheapest and the dearest plan, at risk {control['risk']:g}. Spent: of the budget. "
+        "Exceeded: share of resamples of the prompts. Accuracy minus that of the best single model that was "
+        "affordable at the same risk, and at how many levels by more than a standard error below it; minus that of "
+        "the best plan that reads no prompt."
+    )
+    headings = ["pool", "prompts", "models", "spent", "exceeded", "minus fixed", "below it", "minus blind"]
+    return [Sheet("Budgets", note, headings, ["", "", "", "down", "up", "down", "up"], rows)]
+
+
+def level_sheets(control: Mapping[str, Any]) -> list[Sheet]:
+    """Every level of every pool."""
+    rows = []
+    for name, entry in ((control.get("budgets") or {}).get("pools") or {}).items():
+        for number, level in enumerate(entry["levels"], 1):
+            fixed = "-" if level["fixed_model"] is None else shown(level["fixed_model"])
+            cells = [
+                f"{level['budget_usd']:.3g}", "yes" if level["met"] else "no", f"{level['spent']:.0%}",
+                f"{level['exceeded']:.1%}", f"{level['accuracy']:.3f}", fixed,
+                _text(level["minus_fixed"], "+.3f"), _text(level["error"], ".3f"), f"{level['minus_blind']:+.3f}",
+            ]  # fmt: skip
+            rows.append((f"{shown(name)} {number}", [Cell(text) for text in cells]))
+    headings = [
+        "pool and level", "budget, USD", "met", "spent", "exceeded", "accuracy", "fixed model", "minus fixed",
+        "its error", "minus blind",
+    ]  # fmt: skip
+    note = "The error is the paired standard error of the difference to the fixed model."
+    return [Sheet("Budgets, level by level", note, headings, [""] * 9, rows)] if rows else []
+
+
+def floor_sheets(control: Mapping[str, Any]) -> list[Sheet]:
+    """One row per pool: accuracy where the floor was met, with the share of prompts that it was met for."""
+    floors = control.get("floors") or {}
+    entries = {**(floors.get("pools") or {}), _TOGETHER: floors.get("together") or {}}
+    levels = list(entries[_TOGETHER])
+    if not levels:
+        return []
+    rows = [(shown(name), [Cell(_floor(entry[level])) for level in levels]) for name, entry in entries.items()]
+    note = (
+        "The cheapest model with P at the floor or above: accuracy ± standard error (share of prompts that have one)."
+    )
+    return [Sheet("Floors", note, ["pool", *(f"P ≥ {level}" for level in levels)], [""] * len(levels), rows)]
+
+
+def _floor(part: Mapping[str, Any]) -> str:
+    error = finite(part.get("error"))
+    spread = "" if error is None else f" ± {error:.3f}"
+    return f"{_text(part.get('accuracy'), '.3f')}{spread} ({_text(part.get('met'), '.0%')})"
+
+
+def _mean(levels: list[Mapping[str, Any]], key: str, form: str) -> str:
+    return _text(sum(level[key] for level in levels) / len(levels), form) if levels else "-"
+
+
+def _text(value: Any, form: str) -> str:
+    number = finite(value)
+    return "-" if number is None else format(number, form)
