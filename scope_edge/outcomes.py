@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from scope_edge.errors import MissingExtraError, OutcomesError
 
-__all__ = ["USABLE_TOKENS", "ModelRow", "OutcomeRow", "OutcomeTable", "read_rows", "read_table"]
+__all__ = ["USABLE_TOKENS", "ModelRow", "OutcomeRow", "OutcomeTable", "read_prompts", "read_rows", "read_table"]
 
 USABLE_TOKENS = frozenset({"usage", "bpe", "bpe+thinking"})
 """Kinds of token counts that say what a call really cost; others leave hidden reasoning out."""
@@ -233,6 +233,35 @@ def _outcome_row(row: Any, number: int) -> OutcomeRow:
     if kind is not None and kind not in USABLE_TOKENS:
         tokens["output_tokens"] = None
     return OutcomeRow(score=score, prompt=prompt, query_id=query_id, **tokens)
+
+
+def read_prompts(path: str | Path) -> list[str]:
+    """The prompts of a file: one a line of a .txt, or the column `prompt` of a .csv, .jsonl, .json or .parquet.
+
+    Raises
+    ------
+    OutcomesError
+        The file cannot be read, or a row has no prompt.
+    """
+    file = Path(path)
+    if file.suffix == ".txt":
+        try:
+            rows: list[Any] = [
+                {"prompt": line} for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()
+            ]
+        except (OSError, ValueError) as error:
+            raise OutcomesError(f"Cannot read the prompts in {file}", got=str(error)) from error
+    else:
+        rows = _file_rows(file)
+    prompts = []
+    for number, row in enumerate(rows, 1):
+        prompt = _text(row.get("prompt")) if isinstance(row, Mapping) else None
+        if prompt is None or not prompt.strip():
+            raise OutcomesError(f"{file.name}, row {number}: no prompt", expected="text in a column 'prompt'")
+        prompts.append(prompt)
+    if not prompts:
+        raise OutcomesError(f"{file.name} holds no prompts", expected="a row or a line for each")
+    return prompts
 
 
 def _mappings(outcomes: Any) -> Iterable[Any]:

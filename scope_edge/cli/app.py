@@ -7,7 +7,7 @@ import sys
 import typer
 
 from scope_edge import __version__
-from scope_edge.cli import making, pool, query, speed
+from scope_edge.cli import making, planning, pool, query, speed
 from scope_edge.errors import ScopeEdgeError
 
 __all__ = ["app", "main"]
@@ -37,6 +37,7 @@ def _root(
 
 query.register(app)
 pool.register(app)
+planning.register(app)
 making.register(app)
 speed.register(app)
 

@@ -1,0 +1,69 @@
+"""The picture of a plan: what each position of the dial would buy for some prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scope_edge.errors import UsageError
+from scope_edge.evaluate.plots.canvas import BLUE, GREEN, ORANGE, STYLE, new_figure, no_glyph_warnings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from scope_edge.policy.decision import Plan
+    from scope_edge.policy.frontier import Point
+
+__all__ = ["write_plan"]
+
+
+def write_plan(points: Sequence[Point], chosen: Point | None, best: Plan | None, asked: str, path: Path) -> None:
+    """Draw the frontier with its 80% intervals, and what meets the request, into a .png, .svg or .pdf file.
+
+    Raises
+    ------
+    UsageError
+        Another kind of file, or one that cannot be written.
+    """
+    from matplotlib import rc_context
+
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise UsageError("Cannot draw this kind of picture", expected=".png, .svg or .pdf", got=path.name)
+    with rc_context(STYLE), no_glyph_warnings():
+        figure = _figure(points, chosen, best, asked)
+        try:
+            figure.savefig(path, dpi=150)
+        except OSError as error:
+            raise UsageError(f"Cannot write {path}", got=str(error)) from error
+
+
+def _figure(points: Sequence[Point], chosen: Point | None, best: Plan | None, asked: str) -> Figure:
+    figure, axes = new_figure(8.0, 4.8)
+    cost, right = np.array([point.cost_usd for point in points]), np.array([point.accuracy for point in points])
+    low, high = np.array([point.accuracy_low for point in points]), np.array([point.accuracy_high for point in points])
+    axes.fill_between(cost, low, high, color=ORANGE, alpha=0.15, linewidth=0, label="80% interval")
+    axes.plot(cost, right, color=ORANGE, marker="o", markersize=4, linewidth=2, label="the dial")
+    for point in points[:: max(len(points) // 5, 1)]:
+        axes.annotate(
+            f"alpha {point.alpha:g}", (point.cost_usd, point.accuracy), xytext=(6, -12), textcoords="offset points",
+            fontsize=8.5,
+        )  # fmt: skip
+    if chosen is not None:
+        axes.plot(chosen.cost_usd, chosen.accuracy, "D", color=BLUE, markersize=8, label=f"alpha {chosen.alpha:.3f}")
+    if best is not None and best.met:
+        axes.plot(
+            best.expected_cost_usd, best.expected_accuracy, "*", color=GREEN, markersize=14,
+            label="the best plan for these prompts",
+        )  # fmt: skip
+    if (cost > 0).all() and cost.max() > 10 * cost.min():
+        axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_xlabel("expected cost of all prompts, USD")
+    axes.set_ylabel("expected share of right answers")
+    axes.set_title(f"What the dial would buy{', ' if asked else ''}{asked}", loc="left")
+    axes.legend(loc="lower right")
+    return figure
