@@ -7,14 +7,17 @@ fitted in closed form or by a convex MAP problem, never by training, so a model 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.errors import BundleError, PriceError
+from scope_edge.dial import is_number
+from scope_edge.errors import BundleError, PriceError, UsageError
 from scope_edge.jit import kernels
 from scope_edge.pricing import Price
 
@@ -73,6 +76,7 @@ class ModelCard:
 
     token_ratio: the model's input tokens per estimated token of the prompt. length_source:
     "own" if the model's lengths were seen, "prior" if they are those of comparable models.
+    What is None is not known, and promises nothing.
     """
 
     model: str
@@ -88,6 +92,21 @@ class ModelCard:
     tokens_per_second: float | None = None
     local: bool = False
     aliases: tuple[str, ...] = ()
+
+    def stating(self, **facts: Any) -> ModelCard:
+        """The card with what is given, and not None, in place of what it said; see `Router.describe_model`."""
+        given = {name: value for name, value in facts.items() if value is not None}
+        if not given:
+            raise UsageError(f"Nothing is said of {self.model!r}", expected=f"at least one of {', '.join(_FACTS)}")
+        for name, value in given.items():
+            expected, holds, plain = _FACTS[name]
+            if not holds(value):
+                error = PriceError if name == "price" else UsageError
+                raise error(f"Bad {name} of {self.model!r}", expected=expected, got=repr(value))
+            given[name] = plain(value)
+        if "price" in given:
+            given["price_date"] = None  # it was that of the old price
+        return replace(self, **given)
 
     def to_json(self) -> dict[str, Any]:
         """The entry of models.json."""
@@ -107,6 +126,24 @@ class ModelCard:
             raise BundleError(f"models.json: {entry.get('model')!r} has no usable price", got=str(error)) from error
         except (KeyError, TypeError, AttributeError) as error:
             raise BundleError("models.json has a bad entry", got=f"{type(error).__name__}: {error}") from error
+
+
+# What may be said of a model: in words, as a test, and in the form that JSON can hold.
+_FACTS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
+    "price": (
+        "Price(input_usd_per_mtok=..., output_usd_per_mtok=...)",
+        lambda value: isinstance(value, Price),
+        lambda value: value,
+    ),
+    "context_window": (
+        "a whole number of tokens, 1 or more",
+        lambda value: isinstance(value, Integral) and is_number(value) and int(value) >= 1,
+        int,
+    ),
+    "time_to_first_token_s": ("seconds, 0 or more", lambda value: is_number(value) and 0 <= value < math.inf, float),
+    "tokens_per_second": ("a number above 0", lambda value: is_number(value) and 0 < value < math.inf, float),
+    "local": ("True or False", lambda value: isinstance(value, bool), bool),
+}
 
 
 @dataclass(frozen=True)
@@ -374,6 +411,10 @@ class Fingerprints:
             log_tokens=np.concatenate((self.log_tokens, log_tokens[:, None]), axis=1),
             **grown,
         )
+
+    def with_card(self, card: ModelCard) -> Fingerprints:
+        """A pool in which a model has another card."""
+        return replace(self, cards=[card if old.model == card.model else old for old in self.cards])
 
     def without_model(self, name: str) -> Fingerprints:
         """A pool without one of its models."""

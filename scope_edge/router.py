@@ -275,6 +275,55 @@ class Router:
                 pool = pool.without_model(name)
             self._swap(pool.with_model(card, part, learned.anchor_scores, learned.anchor_lengths))
 
+    def describe_model(
+        self,
+        name: str,
+        *,
+        price: Price | None = None,
+        context_window: int | None = None,
+        time_to_first_token_s: float | None = None,
+        tokens_per_second: float | None = None,
+        local: bool | None = None,
+    ) -> None:
+        """Say what is known of a model in the pool; what is left out stays as it was.
+
+        Parameters
+        ----------
+        name : str
+        price : Price
+            In place of the whole price. Sessions count with its cached-input price.
+        context_window : int
+            Tokens that prompt and answer may take together. Longer prompts are not given to the model.
+        time_to_first_token_s, tokens_per_second : float
+            The model's speed; `max_latency_s` of a policy needs both.
+        local : bool
+            Whether the model runs on the user's machine, which `local_only` of a policy asks for.
+
+        Raises
+        ------
+        UnknownModelError, UsageError, PriceError
+            No such model, nothing is said, or a value is out of range. The pool is unchanged.
+
+        Examples
+        --------
+        >>> router = Router.load()
+        >>> router.describe_model("qwen3-32b", context_window=32_768, local=True)
+        >>> router.route("hi", policy=Tradeoff(local_only=True)).model
+        'qwen3-32b'
+        """
+        with self._changing:
+            pool = self._estimator.fingerprints
+            if name not in pool.names:
+                raise unknown_model(name, pool.names)
+            stated = pool.cards[pool.names.index(name)].stating(
+                price=price,
+                context_window=context_window,
+                time_to_first_token_s=time_to_first_token_s,
+                tokens_per_second=tokens_per_second,
+                local=local,
+            )
+            self._swap(pool.with_card(stated))
+
     def remove_model(self, name: str) -> None:
         """Remove a model from the pool.
 

@@ -219,6 +219,40 @@ def test_an_existing_model_is_only_replaced_if_asked(cli, small_bundle, outcomes
     assert Router.load(tmp_path / "out").models[-1] == name
 
 
+def test_a_model_is_described(cli, small_bundle, tmp_path):
+    out = tmp_path / "out"
+    before = Router.load(small_bundle).cards[0]
+    set_model = ("set-model", before.model, "--out", out)
+    facts = ("--context-window", "8192", "--first-token-s", "0.5", "--tokens-per-second", "40", "--local")
+    card = cli(*set_model, *facts, "--price-cached-in", "0.01", "-b", small_bundle, "--json").json()
+    assert (card["bundle"], card["model"]) == (str(out), before.model)
+    described = {"context_window": 8192, "time_to_first_token_s": 0.5, "tokens_per_second": 40, "local": True}
+    assert {name: card[name] for name in described} == described
+    assert card["price"] == {
+        "input_usd_per_mtok": before.price.input_usd_per_mtok,
+        "output_usd_per_mtok": before.price.output_usd_per_mtok,
+        "cached_input_usd_per_mtok": 0.01,
+        "reasoning_usd_per_mtok": None,
+    }
+    again = cli(*set_model, "--price-out", "7", "--remote", "-b", out, "--json").json()
+    assert (again["price"]["cached_input_usd_per_mtok"], again["price"]["output_usd_per_mtok"]) == (0.01, 7)
+    assert (again["local"], again["context_window"]) == (False, 8192)
+    assert Router.load(out).cards[0].to_json() == {name: again[name] for name in again if name != "bundle"}
+    assert f"Changed {before.model}" in cli(*set_model, "--local", "-b", out).out
+
+
+def test_models_show_what_any_of_them_states(cli, small_bundle, tmp_path):
+    stated = ("cached", "context", "first token s", "tokens/s", "local")
+    table = cli("models", "-b", small_bundle).out
+    assert not any(heading in table for heading in stated)
+    out, name = tmp_path / "out", Router.load(small_bundle).models[0]
+    facts = ("--context-window", "123456", "--first-token-s", "0.25", "--tokens-per-second", "40", "--local")
+    assert cli("set-model", name, *facts, "--price-cached-in", "0", "-b", small_bundle, "-o", out).code == 0
+    table = cli("models", "-b", out).out
+    for word in (*stated, "123,456", "0.25", "40"):
+        assert word in table
+
+
 def test_a_bundle_is_verified(cli, router):
     answer = cli("verify", "--json").json()
     assert (answer["bundle"], answer["ok"]) == (str(default_bundle()), True)
@@ -272,6 +306,7 @@ def test_the_commands_are_those_that_exist_now():
         "estimate",
         "models",
         "add-model",
+        "set-model",
         "remove-model",
         "verify",
         "train",
@@ -372,6 +407,27 @@ def test_a_bad_name(cli, small_bundle, outcomes, tmp_path):
 
 def test_removing_what_is_not_there(cli, small_bundle, tmp_path):
     refused(cli("remove-model", "nobody", "--out", tmp_path / "out", "-b", small_bundle), "nobody")
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ([], "Nothing is said"),
+        (["--context-window", "0"], "Bad context_window"),
+        (["--first-token-s", "-1"], "Bad time_to_first_token_s"),
+        (["--tokens-per-second", "0"], "Bad tokens_per_second"),
+        (["--price-cached-in", "nan"], "Bad price"),
+    ],
+)
+def test_a_bad_description(cli, small_bundle, tmp_path, options, word):
+    name = Router.load(small_bundle).models[0]
+    refused(cli("set-model", name, *options, "--out", tmp_path / "out", "-b", small_bundle), word)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--local", "--price-in=1"])
+def test_describing_what_is_not_there(cli, small_bundle, tmp_path, option):
+    refused(cli("set-model", "nobody", option, "--out", tmp_path / "out", "-b", small_bundle), "nobody")
 
 
 def test_a_place_that_cannot_be_written(cli, small_bundle, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -19,12 +20,14 @@ from scope_edge.cli.options import (
     split_names,
 )
 from scope_edge.estimator import Estimates
+from scope_edge.fingerprints import ModelCard
 from scope_edge.router import Router
 
-__all__ = ["register"]
+__all__ = ["cards_table", "register"]
 
 _FIELDS = ("model", "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd")
 _EXTRA_FIELDS = ("output_tokens_p10", "output_tokens_p50", "output_tokens_p90", "cost_usd_p90")
+_IF_STATED = ("cached", "context", "first token s", "tokens/s", "local")
 
 Top = Annotated[int, typer.Option("--top", min=1, help="How many models to show in the table.")]
 
@@ -104,19 +107,36 @@ def models(bundle: BundlePath = None, as_json: Json = False) -> None:
     if as_json:
         print_json([card.to_json() for card in cards])
         return
-    table = Table(title=f"{len(cards)} models", caption="prices in USD per million tokens")
-    for heading in ("model", "input", "output", "outcomes", "thinks", "lengths"):
-        table.add_column(heading, justify="right" if heading in ("input", "output", "outcomes") else "left")
-    for card in cards:
-        table.add_row(
-            escape(card.model),
-            f"{card.price.input_usd_per_mtok:g}",
-            f"{card.price.output_usd_per_mtok:g}",
-            str(card.n_outcomes),
-            "yes" if card.thinks else "",
-            card.length_source,
-        )
-    console.print(table)
+    console.print(cards_table(cards, title=f"{len(cards)} models"))
+
+
+def cards_table(cards: Sequence[ModelCard], title: str | None = None) -> Table:
+    """What the cards say; cached input, context window, speed and place only where one of them states it."""
+    columns: dict[str, list[str]] = {
+        "model": [escape(card.model) for card in cards],
+        "input": [_stated(card.price.input_usd_per_mtok) for card in cards],
+        "cached": [_stated(card.price.cached_input_usd_per_mtok) for card in cards],
+        "output": [_stated(card.price.output_usd_per_mtok) for card in cards],
+        "outcomes": [str(card.n_outcomes) for card in cards],
+        "thinks": ["yes" if card.thinks else "" for card in cards],
+        "lengths": [card.length_source for card in cards],
+        "context": [_stated(card.context_window, ",d") for card in cards],
+        "first token s": [_stated(card.time_to_first_token_s) for card in cards],
+        "tokens/s": [_stated(card.tokens_per_second) for card in cards],
+        "local": ["yes" if card.local else "" for card in cards],
+    }
+    shown = {heading: cells for heading, cells in columns.items() if heading not in _IF_STATED or any(cells)}
+    table = Table(title=title, caption="prices in USD per million tokens")
+    table.add_column("model", overflow="fold", min_width=18)
+    for heading in list(shown)[1:]:
+        table.add_column(heading, justify="left" if heading in ("thinks", "lengths", "local") else "right")
+    for row in zip(*shown.values(), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _stated(value: float | None, form: str = "g") -> str:
+    return "" if value is None else format(value, form)
 
 
 def _entries(estimates: Estimates, names: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -28,6 +28,11 @@ Figures = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Names = str | Sequence[str]
 
+_NO_SPEED = (
+    "no model that may be chosen states its speed; "
+    "router.describe_model(name, time_to_first_token_s=0.5, tokens_per_second=80) states one"
+)
+
 
 class Choices(NamedTuple):
     """Of n prompts: the chosen columns (n,) int64, whether all limits hold (n,), and why, in words."""
@@ -239,7 +244,7 @@ class Policy:
         if self.max_latency_s is not None:
             latency = candidates.latency_s(estimates.output_tokens).reshape(-1, n_models).astype(np.float32)
             says = f"no model answers within {self.max_latency_s:g} s; " + "{model} takes {short:.3g} s"
-            limits.append(_Limit(latency <= self.max_latency_s, latency, says))
+            limits.append(_Limit(latency <= self.max_latency_s, latency, says, _NO_SPEED))
         if self.max_cost_usd is not None:
             if self.at != "mean":
                 _, cost = at_risk(estimates, 1 - int(self.at[1:]) / 100)
@@ -372,10 +377,11 @@ class _Limit(NamedTuple):
     holds: Mask
     short: Figures
     text: str
+    unstated: str = ""  # where even the nearest model is infinitely far, for want of a statement
 
     def says(self, model: str, short: float) -> str:
         """The reason, with the nearest model and how far it is from the limit."""
-        return self.text.format(model=model, short=short, above=-short)
+        return self.unstated if short == math.inf else self.text.format(model=model, short=short, above=-short)
 
 
 def _best(figures: Figures, value_usd: float, order: NDArray[np.int32]) -> NDArray[np.int64]:
