@@ -26,12 +26,14 @@ class Candidates:
     """Models with their cards, and what their bundle says of choices.
 
     dial: what a right answer may be worth. cost_bias: how far the cost of many prompts of a kind lies from its
-    expectation, as a standard deviation and a share of it.
+    expectation, as a standard deviation and a share of it. closed: names of models that are not to be chosen this
+    time, whatever a policy permits.
     """
 
     cards: tuple[ModelCard, ...]
     dial: Dial = UNTUNED
     cost_bias: float = USUAL_COST_BIAS
+    closed: frozenset[str] = frozenset()
 
     @cached_property
     def names(self) -> list[str]:

@@ -24,6 +24,7 @@ from scope_edge.fingerprints import (
 )
 from scope_edge.policy import Best, Cheapest, Decision, Plan, Policy, Tradeoff, plan_within
 from scope_edge.pricing import Price
+from scope_edge.session import Mode, Session
 
 __all__ = ["Router"]
 
@@ -222,6 +223,35 @@ class Router:
             raise UsageError("budget_usd and a dial exclude each other", remedy="Leave alpha and value_usd out.")
         limits = _policy(policy, None, None, min_accuracy, max_cost_usd, None if policy else risk)
         return plan_within(self.estimate_batch(prompts, models), budget_usd, limits, risk)
+
+    def session(
+        self,
+        mode: Mode = "sticky",
+        *,
+        alpha: float | None = None,
+        value_usd: float | None = None,
+        min_accuracy: float | None = None,
+        max_cost_usd: float | None = None,
+        risk: float | None = None,
+        policy: Policy | None = None,
+        models: str | Sequence[str] | None = None,
+    ) -> Session:
+        """Begin a conversation, whose turns count with what it costs to read it again; see `Session`.
+
+        Parameters
+        ----------
+        mode : "sticky", "escalate_only" or "free"
+            Stay unless the gain exceeds the cost of leaving; the same, but never leave for a weaker model; or
+            choose each turn by itself.
+        alpha, value_usd, min_accuracy, max_cost_usd, risk, policy, models
+            As in `route`, for every turn.
+
+        Raises
+        ------
+        UsageError
+            No such mode, or arguments that exclude each other or are out of range.
+        """
+        return Session(self, _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk), mode, models)
 
     def add_model(self, name: str, outcomes: Any, price: Price | None = None, *, replace: bool = False) -> None:
         """Add a model from its outcomes. Nothing is trained; a few dozen outcomes are enough.

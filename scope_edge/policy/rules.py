@@ -146,7 +146,7 @@ class Policy:
         """
         candidates = estimates.candidates
         _, value = self._objective(candidates.dial)
-        if self._is_plain and candidates.context_window is None:
+        if self._is_plain and candidates.context_window is None and not candidates.closed:
             figures = estimates.figures.reshape(-1, *estimates.figures.shape[-2:])
             n = len(figures)
             return Choices(_best(figures, value, candidates.order), np.ones(n, np.bool_), [self._aim] * n)
@@ -180,7 +180,8 @@ class Policy:
             models = narrower
         if self.safe_model is not None:
             (safe,) = candidates.find(self.safe_model)
-            novel = np.flatnonzero(np.atleast_1d(estimates.novelty) > self.max_novelty)
+            is_open = candidates.names[safe] not in candidates.closed
+            novel = np.flatnonzero((np.atleast_1d(estimates.novelty) > self.max_novelty) & is_open)
             models = models.copy()
             models[novel] = np.arange(models.shape[1]) == safe
             for row in novel.tolist():
@@ -197,7 +198,7 @@ class Policy:
             A name that matches no model; none is left.
         """
         candidates = estimates.candidates
-        permitted = np.ones(len(candidates.cards), np.bool_)
+        permitted = np.array([name not in candidates.closed for name in candidates.names])
         if self.allow is not None:
             permitted[np.setdiff1d(np.arange(len(permitted)), candidates.find(self.allow))] = False
         if self.forbid is not None:
