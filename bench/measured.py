@@ -18,7 +18,7 @@ class Entry:
     """One thing that was timed: seconds at the median and at 99%, and what it was."""
 
     median: float
-    p99: float
+    p99: float | None
     info: dict[str, Any]
 
     def __getitem__(self, key: str) -> Any:
