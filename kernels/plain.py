@@ -44,7 +44,7 @@ def topk_cosine(z, anchors, scales, indices, cosines):
 
 
 def weigh_evidence(
-    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, gauges
+    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, near, heard, terms, out, gauges
 ):
     """See `weigh.weigh_evidence`."""
     if rows.min(initial=0) < 0:
@@ -52,28 +52,31 @@ def weigh_evidence(
     for prompt in range(len(rows)):
         _weigh(
             rows[prompt], cosines[prompt], voices, own[prompt], average, loadings, results, pool, settings,
-            n_tokens[prompt], terms[min(prompt, len(terms) - 1)], out[prompt], gauges[prompt],
+            n_tokens[prompt], near[prompt], heard[prompt], terms[min(prompt, len(terms) - 1)], out[prompt],
+            gauges[prompt],
         )  # fmt: skip
     return True
 
 
-def _weigh(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, gauges):
+def _weigh(
+    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, near, heard, terms, out, gauges
+):
     """See `weigh._weigh`. A cumulative sum adds one by one, in the kernel's order."""
     unit, shrinkage, length_shrinkage, reach_shrinkage = settings[1:5]
     l0, l1, l2, l3, k1, k2, reach_variance, width, highest, usual_noise, usual_vote = settings[5:]
     rank, split = int(settings[0]), int(settings[0]) + 1
     votes = voices[(np.clip(cosines, 0, 1) * np.float32(len(voices) - 1)).astype(np.intp)]
     share = np.maximum(votes, 1).astype(np.float64)
-    near = share @ loadings[rows].astype(np.float64)
-    noise = (near[-2] + usual_vote * usual_noise) / (near[-1] + usual_vote) / usual_noise
+    near[:-1] += share @ loadings[rows].astype(np.float64)
+    near[-1] += share.sum()
+    noise = (near[-3] + usual_vote * usual_noise) / (near[-2] + usual_vote) / usual_noise
     gauges[:] = np.cumsum(cosines[:5].astype(np.float64))[-1] / len(cosines[:5]), noise
-    near = near[:-2] / share.sum()
+    near = near[:-3] / near[-1]
     apart = own - near
     common, common_length = (np.cumsum(part)[-1] for part in np.split(near * average, [split]))
     harder, longer = (np.cumsum(part)[-1] for part in np.split(apart * average, [split]))
-    residual, information, length_residual, length_information = np.split(
-        votes.astype(np.float64) @ results[rows].astype(np.float64), 4
-    )
+    heard += votes.astype(np.float64) @ results[rows].astype(np.float64)
+    residual, information, length_residual, length_information = np.split(heard, 4)
 
     def along(loading, latents):
         return np.cumsum(loading[:, None] * latents, axis=0)[-1]

@@ -17,7 +17,7 @@ _POWERS = 2.0 ** np.arange(-90, 91)
 
 @njit(cache=True, nogil=True)
 def weigh_evidence(
-    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, gauges
+    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, near, heard, terms, out, gauges
 ):
     """Write the terms of the estimator (see `scope_edge.estimator`) for some prompts, and what they come to.
 
@@ -41,6 +41,9 @@ def weigh_evidence(
         highest log tokens; the usual noise of length, and how loudly it speaks beside the neighbours'.
     n_tokens (n,) float64
         The prompts' lengths in a typical model's tokens.
+    near (n, K + 1 + L + 4), heard (n, 4 M) float64
+        What speaks beside the anchors, in the same units: the sum of its loadings, as in `loadings`, and its votes in
+        the last column; the sum of its results. Whole numbers, or float16 times whole numbers. Overwritten.
     terms (n, 7, M) float64 (or (1, 7, M), which every prompt overwrites); out (n, 10, M) float32
         Four terms of the logit and three of the length. P and the ends of its interval; output tokens at their
         quantiles and their mean; input tokens; the cost in USD at the last quantile, and the mean cost.
@@ -59,13 +62,16 @@ def weigh_evidence(
     for prompt in range(len(rows)):
         _weigh(
             rows[prompt], cosines[prompt], voices, own[prompt], average, loadings, results, pool, settings,
-            n_tokens[prompt], terms[min(prompt, len(terms) - 1)], out[prompt], gauges[prompt],
+            n_tokens[prompt], near[prompt], heard[prompt], terms[min(prompt, len(terms) - 1)], out[prompt],
+            gauges[prompt],
         )  # fmt: skip
     return True
 
 
 @njit(cache=True, nogil=True)
-def _weigh(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, terms, out, gauges):
+def _weigh(
+    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, near, heard, terms, out, gauges
+):
     """The same for one prompt."""
     rank, unit = int(settings[0]), settings[1]
     shrinkage, length_shrinkage, reach_shrinkage = settings[2], settings[3], settings[4]
@@ -83,8 +89,7 @@ def _weigh(rows, cosines, voices, own, average, loadings, results, pool, setting
             similarity += float(cosines[place])
     gauges[0] = similarity / nearest
 
-    near = np.zeros(n_loadings + 2)
-    total = 0.0
+    total = near[n_loadings + 2]
     for place in range(len(rows)):
         share = float(max(votes[place], 1))
         total += share
@@ -107,7 +112,6 @@ def _weigh(rows, cosines, voices, own, average, loadings, results, pool, setting
         longer += apart[j] * average[j]
 
     # Loops over models stand inside and run over views of one row: those are vectorised.
-    heard = np.zeros(4 * n_models)
     for place in range(len(rows)):
         vote = float(votes[place])
         result = results[rows[place]]

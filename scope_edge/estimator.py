@@ -264,11 +264,12 @@ class Estimator:
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Write the prompts' terms; returns their figures, and the gauges of their surroundings (see the kernel)."""
         figures, gauges = np.empty((len(z), len(_ROWS), len(self.names)), np.float32), np.empty((len(z), 2))
+        near, heard = np.zeros((len(z), loadings.shape[1] + 3)), np.zeros((len(z), 4 * len(self.names)))
         rows, cosines = self.anchors.nearest(z, self.settings.neighbours)
         met = self._known.met(rows)
         while not kernels().weigh_evidence(
             met.places, cosines, self._voices, loadings, self._average, met.loadings, met.results, self._pool,
-            self._kernel_settings, n_tokens, terms, figures, gauges,
+            self._kernel_settings, n_tokens, near, heard, terms, figures, gauges,
         ):  # fmt: skip
             met = self._known.meet(rows)
         return figures, gauges

@@ -35,7 +35,9 @@ def count_bytes(data: bytes, kinds: Sequence[int], n_kinds: int, bins: int) -> t
     return counts, trigrams
 
 
-def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens):
+def weigh_evidence(
+    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, beside, voices_beside
+):
     """The formulas of `scope_edge.estimator`, one model after the other; sums of votes are exact."""
     rank, unit, shrinkage, length_shrinkage, reach_shrinkage = int(settings[0]), *settings[1:5].tolist()
     l0, l1, l2, l3, k1, k2, reach_variance, width, highest, usual_noise, usual_vote = settings[5:].tolist()
@@ -44,8 +46,8 @@ def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool,
     near = []
     for j in range(len(own) + 2):
         total = sum(part * Fraction(float(loadings[row, j])) for part, row in zip(share, rows.tolist(), strict=True))
-        near.append(float(total / sum(share)))
-    total = float(sum(share))
+        near.append(float((total + Fraction(beside[j])) / (sum(share) + Fraction(beside[-1]))))
+    total = float(sum(share) + Fraction(beside[-1]))
     noise_sum, noise_share = near.pop(-2) * total, near.pop(-1) * total
     noise = (noise_sum + usual_vote * usual_noise) / (noise_share + usual_vote) / usual_noise
     apart = [float(value) - mean for value, mean in zip(own.tolist(), near, strict=True)]
@@ -57,7 +59,10 @@ def weigh_evidence(rows, cosines, voices, own, average, loadings, results, pool,
         theta, psi, rest = column[:rank], column[rank : len(own) - 2], column[len(own) - 2 :]
         triangle, (reach, scale, shift, *quantiles), (ratio, price_in, price_out) = rest[:-10], rest[-10:-3], rest[-3:]
         heard = [
-            float(sum(vote * int(results[row, kind * n_models + m]) for vote, row in zip(votes, rows, strict=True)))
+            float(
+                sum(vote * int(results[row, kind * n_models + m]) for vote, row in zip(votes, rows, strict=True))
+                + int(voices_beside[kind * n_models + m])
+            )
             for kind in range(4)
         ]
         evidence = heard[1] / unit

@@ -202,15 +202,29 @@ def questions(seed: int):
         pool,
         np.array([rank, 2.0**22, 4, 0.5, 0.25, *rng.uniform(0, 1.5, 6), 0.7, 0.8, 12.7, 0.4, 2048]),
         float(rng.uniform(1, 1000)),
+        # What speaks beside the anchors: nothing, or a few more of the same.
+        np.append(rng.integers(0, 900, width + 2), 1024) * float(rng.integers(0, 2)),
+        np.tile(np.repeat([1.0, 1024.0], models), 2) * rng.integers(0, 2) * rng.integers(0, 2**20, 4 * models),
     )
 
 
 def weighed(kind, question):
     """Of one prompt, asked as a batch of one."""
-    rows, cosines, voices, own, *rest, n_tokens = question
-    models = question[-3].shape[1]
+    rows, cosines, voices, own, *rest, n_tokens, near, heard = question
+    models = question[7].shape[1]
     terms, out, gauges = np.full((7, models), np.nan), np.full((10, models), np.nan, np.float32), np.empty((1, 2))
-    batch = (rows[None], cosines[None], voices, own[None], *rest, np.array([n_tokens]), terms[None], out[None])
+    batch = (
+        rows[None],
+        cosines[None],
+        voices,
+        own[None],
+        *rest,
+        np.array([n_tokens]),
+        near[None].copy(),
+        heard[None].copy(),
+        terms[None],
+        out[None],
+    )
     assert WEIGH[kind](*batch, gauges)
     return terms, out, gauges[0]
 
@@ -236,19 +250,22 @@ def test_weighing_gives_the_same_bits_compiled_or_not(seed):
 
 @both
 def test_a_model_without_results_has_no_local_offset_and_a_wide_interval(kind):
-    *question, pool, chosen, n_tokens = questions(3)
-    results = question[6]
-    results[:] = 0
-    terms, out, _ = weighed(kind, (*question, pool, chosen, n_tokens))
+    question = questions(3)
+    results, heard, models = question[6], question[-1], question[7].shape[1]
+    results[:], heard[:] = 0, 0
+    terms, out, _ = weighed(kind, question)
     assert (terms[3] == 0).all()
-    results[:, pool.shape[1] : 2 * pool.shape[1]] = 1024
-    assert (np.ptp(weighed(kind, (*question, pool, chosen, n_tokens))[1][:3], axis=0) < np.ptp(out[:3], axis=0)).all()
+    results[:, models : 2 * models] = 1024
+    assert (np.ptp(weighed(kind, question)[1][:3], axis=0) < np.ptp(out[:3], axis=0)).all()
+    results[:, models : 2 * models], heard[models : 2 * models] = 0, 2**20
+    assert (np.ptp(weighed(kind, question)[1][:3], axis=0) < np.ptp(out[:3], axis=0)).all()
 
 
 @both
 def test_an_anchor_that_does_not_agree_at_all_still_counts_a_little_as_neighbour(kind):
     question = list(questions(4))
     question[1][:] = -0.5
+    question[-1][:] = 0
     terms, out, _ = weighed(kind, question)
     assert np.isfinite(terms).all()
     assert np.isfinite(out).all()
