@@ -25,10 +25,11 @@ noise of length among the nearest anchors, relative to the usual; the logarithm 
 
 from __future__ import annotations
 
+import copy
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,9 @@ from scope_edge.errors import BundleError
 from scope_edge.fingerprints import Fingerprints, Reach
 from scope_edge.jit import kernels
 from scope_edge.results import UNIT, AnchorResults
+
+if TYPE_CHECKING:
+    from scope_edge.learning.learned import Learned
 
 __all__ = ["Z80", "Estimates", "Estimator", "LookupSettings"]
 
@@ -206,6 +210,7 @@ class Estimator:
         cosines = np.arange(_STEPS + 1) / _STEPS
         self._voices = np.rint(cosines**settings.power * _LOUDEST).astype(np.int32)
         self._average, self._pool = _latents(fingerprints)
+        self._learned: Learned | None = None
         self._kernel_settings = np.array([
             fingerprints.theta_mean.shape[1], UNIT * _LOUDEST,
             settings.shrinkage, settings.length_shrinkage, settings.reach_shrinkage,
@@ -222,6 +227,22 @@ class Estimator:
             self.anchors, fingerprints, self.settings, self.reach, self._novelty_quantiles, self.candidates.dial,
             self.candidates.cost_bias,
         )  # fmt: skip
+
+    def learning(
+        self, fingerprints: Fingerprints, learned: Learned, covariances: Mapping[int, NDArray[np.float64]]
+    ) -> Estimator:
+        """The same with outcomes that were learned since, after which the latents of some models have moved.
+
+        covariances: of theta, of each of these models. What the pool did on the anchors stays as it was worked out.
+        """
+        other = copy.copy(self)
+        other.fingerprints, other._learned, other._pool = fingerprints, learned, self._pool.copy()
+        theta, psi = fingerprints.population.theta_mean, fingerprints.population.psi_mean
+        for column, covariance in covariances.items():
+            latents = (fingerprints.theta_mean[column] - theta, fingerprints.psi_mean[column] - psi)
+            rows = np.concatenate((*latents, _triangle(covariance[None])[0]))
+            other._pool[: len(rows), column] = rows
+        return other
 
     def estimate(self, encoding: Encoding) -> Estimates:
         """Predict for one encoded prompt; arrays of shape (n_models,)."""
@@ -264,14 +285,20 @@ class Estimator:
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Write the prompts' terms; returns their figures, and the gauges of their surroundings (see the kernel)."""
         figures, gauges = np.empty((len(z), len(_ROWS), len(self.names)), np.float32), np.empty((len(z), 2))
-        near, heard = np.zeros((len(z), loadings.shape[1] + 3)), np.zeros((len(z), 4 * len(self.names)))
         rows, cosines = self.anchors.nearest(z, self.settings.neighbours)
+        if self._learned is None:
+            near, heard = np.zeros((len(z), loadings.shape[1] + 3)), np.zeros((len(z), 4 * len(self.names)))
+        else:
+            near, heard, more = self._learned.beside(z, self.settings.neighbours, self._voices, len(self.names))
         met = self._known.met(rows)
         while not kernels().weigh_evidence(
             met.places, cosines, self._voices, loadings, self._average, met.loadings, met.results, self._pool,
             self._kernel_settings, n_tokens, near, heard, terms, figures, gauges,
         ):  # fmt: skip
             met = self._known.meet(rows)
+        if self._learned is not None:  # a prompt is as new as both kinds of anchors make it
+            nearest = np.sort(np.concatenate((cosines[:, :5], more), axis=1), axis=1)[:, ::-1][:, :5]
+            gauges[:, 0] = nearest.astype(np.float64).mean(axis=1)
         return figures, gauges
 
     def _novelty(self, similarity: float) -> float:
@@ -299,12 +326,10 @@ def _latents(fingerprints: Fingerprints) -> tuple[NDArray[np.float64], NDArray[n
     theta, psi = fingerprints.population.theta_mean, fingerprints.population.psi_mean
     average = np.concatenate((theta, [-1.0], psi, [1.0]))
     covariance = np.linalg.inv(fingerprints.theta_precision.astype(np.float64))
-    i, j = np.tril_indices(len(theta))
-    triangle = covariance[:, i, j] * np.where(i == j, 1.0, 2.0)
     table = (
         (fingerprints.theta_mean - theta).T,
         (fingerprints.psi_mean - psi).T,
-        triangle.T,
+        _triangle(covariance).T,
         fingerprints.reach[None],
         fingerprints.calibration.T,
         fingerprints.length_quantiles.T,
@@ -314,3 +339,10 @@ def _latents(fingerprints: Fingerprints) -> tuple[NDArray[np.float64], NDArray[n
         np.array([card.price.output_usd_per_mtok for card in fingerprints.cards])[None] / 1e6,
     )
     return average, np.ascontiguousarray(np.concatenate(table), np.float64)
+
+
+def _triangle(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lower triangles of symmetric matrices (n, rank, rank), off the diagonal twice: (n, rank (rank + 1) / 2)."""
+    i, j = np.tril_indices(covariance.shape[1])
+    triangle: NDArray[np.float64] = covariance[:, i, j] * np.where(i == j, 1.0, 2.0)
+    return triangle

@@ -1,0 +1,163 @@
+"""What a router has learned since its bundle was built, folded in one outcome after the other.
+
+An outcome does two things. It becomes an anchor of its own, beside those of the bundle (`learned`); of these the
+latest state keeps a sample. And it moves the latents of its model by one step of an extended Kalman filter, which is
+the Laplace approximation with the last posterior as prior (Bishop 2006, section 4.5, one observation at a time):
+
+    S <- S - S a a' S w / (1 + w a' S a),  theta <- theta + S a (y - p),  w = p (1 - p)
+
+with S the covariance of theta and p the chance before. psi moves likewise, where the likelihood is Gaussian and the
+step exact. A model of which much is known hardly moves; a new one does.
+
+The state depends on the outcomes alone, in the order of their numbers: not on when they were folded in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scope_edge.estimator import Estimator
+from scope_edge.fingerprints import Fingerprints
+from scope_edge.learning.learned import Learned, as_results
+from scope_edge.learning.outcome import Outcome
+
+__all__ = ["LIMIT", "Learner"]
+
+LIMIT = 4096
+"""Outcomes that are kept as anchors: a sample of all, in which each has the same chance."""
+
+
+class Learner:
+    """Folds outcomes into an estimator; `estimator` is what came of it. Not to be shared by threads.
+
+    Parameters
+    ----------
+    base : Estimator
+        That of the bundle, which stays as it is.
+    limit : int
+        How many outcomes are kept as anchors.
+    """
+
+    def __init__(self, base: Estimator, limit: int = LIMIT) -> None:
+        self.base = base
+        self.estimator = base
+        self._limit = limit
+        self._columns = {name: column for column, name in enumerate(base.names)}
+        prints = base.fingerprints
+        self._theta = prints.theta_mean.astype(np.float64)
+        self._psi = prints.psi_mean.astype(np.float64)
+        self._covariances: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        width, dim = base.anchors.loadings.shape[1], base.anchors.codes.shape[1]
+        self._numbers = np.empty(0, np.uint64)
+        self._codes, self._scales = np.empty((0, dim), np.int8), np.empty(0, np.float32)
+        self._loadings = np.empty((0, width))
+        self._models = np.empty(0, np.int64)
+        self._scores, self._lengths = np.empty(0), np.empty(0)
+
+    def fold(self, outcomes: Iterable[tuple[int, Outcome]]) -> Estimator:
+        """Fold in outcomes with their numbers, which rise; those of models that are not in the pool say nothing."""
+        known = [(number, outcome) for number, outcome in outcomes if outcome.model in self._columns]
+        if not known:
+            return self.estimator
+        columns = [self._columns[outcome.model] for _, outcome in known]
+        lengths = [self._log_tokens(outcome, column) for (_, outcome), column in zip(known, columns, strict=True)]
+        for (_, outcome), column, length in zip(known, columns, lengths, strict=True):
+            self._move(column, outcome.loadings.astype(np.float64), outcome.score, length)
+        self._keep(known, columns, lengths)
+        self.estimator = self._estimated(sorted(set(columns)))
+        return self.estimator
+
+    def _log_tokens(self, outcome: Outcome, column: int) -> float:
+        """log(1 + output tokens), from the cost where they were not counted."""
+        tokens = outcome.output_tokens
+        if math.isnan(tokens) and not math.isnan(outcome.cost_usd):
+            card = self.base.fingerprints.cards[column]
+            read = outcome.n_tokens * card.token_ratio * card.price.input_usd_per_mtok
+            written = outcome.cost_usd * 1e6 - read
+            tokens = (
+                written / card.price.output_usd_per_mtok if card.price.output_usd_per_mtok and written > 0 else tokens
+            )
+        return math.log1p(tokens)
+
+    def _move(self, column: int, loadings: NDArray[np.float64], score: float, length: float) -> None:
+        """One step of the filter for one model."""
+        prints, rank = self.base.fingerprints, self.base.anchors.rank
+        if column not in self._covariances:
+            self._covariances[column] = (
+                np.linalg.inv(prints.theta_precision[column].astype(np.float64)),
+                np.linalg.inv(prints.psi_precision[column].astype(np.float64)),
+            )
+        of_theta, of_psi = self._covariances[column]
+        a, b, c, d = loadings[:rank], loadings[rank], loadings[rank + 1 : -1], loadings[-1]
+        if not math.isnan(score):
+            p = _chance(float(a @ self._theta[column]) - b)
+            along, weight = of_theta @ a, p * (1 - p)
+            of_theta = of_theta - np.outer(along, along) * (weight / (1 + weight * float(a @ along)))
+            self._theta[column] += of_theta @ a * (score - p)
+        if not math.isnan(length):
+            along = of_psi @ c
+            gain = along / (prints.population.length_noise + float(c @ along))
+            self._psi[column] += gain * (length - float(c @ self._psi[column]) - d)
+            of_psi = of_psi - np.outer(gain, along)
+        self._covariances[column] = (of_theta, of_psi)
+
+    def _keep(self, known: list[tuple[int, Outcome]], columns: list[int], lengths: list[float]) -> None:
+        """Add outcomes to those that are anchors, and keep a sample: those whose numbers are lowest when mixed."""
+        outcomes = [outcome for _, outcome in known]
+        numbers = np.append(self._numbers, np.array([number for number, _ in known], np.uint64))
+        kept = slice(None) if len(numbers) <= self._limit else np.sort(np.argsort(_mixed(numbers))[: self._limit])
+
+        def joined(before: NDArray[Any], new: Any) -> NDArray[Any]:
+            return np.concatenate((before, np.asarray(new, before.dtype)))[kept]
+
+        self._numbers = numbers[kept]
+        self._codes = joined(self._codes, np.stack([outcome.codes for outcome in outcomes]))
+        self._scales = joined(self._scales, [outcome.scale for outcome in outcomes])
+        self._loadings = joined(self._loadings, np.stack([outcome.loadings for outcome in outcomes]))
+        self._models = joined(self._models, columns)
+        self._scores = joined(self._scores, [outcome.score for outcome in outcomes])
+        self._lengths = joined(self._lengths, lengths)
+
+    def _estimated(self, moved: list[int]) -> Estimator:
+        """The estimator with the present latents and outcomes."""
+        rank, loadings = self.base.anchors.rank, self._loadings
+        chances = (loadings[:, :rank] * self._theta[self._models]).sum(axis=1) - loadings[:, rank]
+        expected = (loadings[:, rank + 1 : -1] * self._psi[self._models]).sum(axis=1) + loadings[:, -1]
+        p = 1 / (1 + np.exp(-np.clip(chances, -60, 60)))
+        results, noise = as_results(self._scores, p, self._lengths, expected)
+        codes, scales = self._codes.copy(), self._scales.copy()
+        codes.flags.writeable = scales.flags.writeable = False  # as those of an `AnchorSet`
+        learned = Learned(codes, scales, np.concatenate((loadings, noise), axis=1), self._models, results)
+        prints = self._fingerprints(moved)
+        covariances = {column: self._covariances[column][0] for column in moved}
+        return self.estimator.learning(prints, learned, covariances)
+
+    def _fingerprints(self, moved: list[int]) -> Fingerprints:
+        prints = self.estimator.fingerprints
+        theta, psi = self._theta.astype(np.float32), self._psi.astype(np.float32)
+        theta_precision, psi_precision = prints.theta_precision.copy(), prints.psi_precision.copy()
+        for column in moved:
+            of_theta, of_psi = self._covariances[column]
+            theta_precision[column], psi_precision[column] = np.linalg.inv(of_theta), np.linalg.inv(of_psi)
+        return replace(
+            prints, theta_mean=theta, psi_mean=psi, theta_precision=theta_precision, psi_precision=psi_precision
+        )
+
+
+def _chance(logit: float) -> float:
+    return 1 / (1 + math.exp(-min(max(logit, -60.0), 60.0)))
+
+
+def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A number's place in the lottery, the same for ever (the finaliser of SplitMix64, Steele et al. 2014)."""
+    with np.errstate(over="ignore"):
+        x = numbers + np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
