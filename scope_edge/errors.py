@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "BundleError",
+    "JournalError",
     "MissingExtraError",
     "OutcomesError",
     "PriceError",
@@ -54,6 +55,10 @@ class BundleError(ScopeEdgeError):
 
 class UsageError(ScopeEdgeError):
     """Arguments that exclude each other or lie outside their range."""
+
+
+class JournalError(ScopeEdgeError):
+    """A journal of recorded outcomes cannot be used: locked, damaged, full, or another encoder's."""
 
 
 class MissingExtraError(ScopeEdgeError):

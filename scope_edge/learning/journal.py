@@ -1,0 +1,133 @@
+"""The journal: what was recorded, in one SQLite file that several processes share, or in memory.
+
+It holds figures: embeddings, loadings, scores, tokens, costs; the prompts' text only if that was asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from scope_edge.errors import JournalError
+from scope_edge.learning.outcome import Outcome
+from scope_edge.shared_file import SharedFile
+
+__all__ = ["Journal"]
+
+_COLUMNS = "model, at_s, score, output_tokens, cost_usd, n_tokens, codes, scale, loadings, text"
+_AT_ONCE = 1000  # rows
+
+
+class Journal(SharedFile):
+    """Recorded outcomes under rising numbers.
+
+    Parameters
+    ----------
+    path : path or None
+        The file, made if there is none; None keeps the journal in this process.
+    encoder : str
+        The hash of the encoder that the figures come from; a file of another one is refused.
+
+    Raises
+    ------
+    JournalError
+        From every method: the file cannot be used, is locked, or is another encoder's.
+    """
+
+    noun, error, application, version = "journal", JournalError, 0x5342_4A4E, 1
+    schema = (
+        "CREATE TABLE journal (name TEXT NOT NULL, encoder TEXT NOT NULL, forgotten INTEGER NOT NULL)",
+        # AUTOINCREMENT: a number is never given twice, even after its outcome was forgotten.
+        "CREATE TABLE outcomes (number INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, at_s REAL NOT NULL,"
+        " score REAL, output_tokens REAL, cost_usd REAL, n_tokens REAL NOT NULL, codes BLOB NOT NULL,"
+        " scale REAL NOT NULL, loadings BLOB NOT NULL, text TEXT NOT NULL)",
+    )
+
+    def __init__(self, path: str | os.PathLike[str] | None, encoder: str) -> None:
+        self._encoder = encoder
+        super().__init__(path)
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Name the journal, and say whose figures it holds."""
+        connection.execute("INSERT INTO journal VALUES (?, ?, 0)", (uuid.uuid4().hex, self._encoder))
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Compare the encoder."""
+        (encoder,) = connection.execute("SELECT encoder FROM journal").fetchone()
+        if encoder != self._encoder:
+            raise JournalError(
+                f"{self.path} holds figures of another encoder",
+                expected=self._encoder[:12],
+                got=encoder[:12],
+                remedy="Use it with bundles of that encoder, or name another file.",
+            )
+
+    @property
+    def name(self) -> str:
+        """Which journal it is, for ever."""
+        return str(self.query("SELECT name FROM journal")[0][0])
+
+    @property
+    def forgotten(self) -> int:
+        """How often outcomes were deleted: what was folded in before holds no longer when this has risen."""
+        return int(self.query("SELECT forgotten FROM journal")[0][0])
+
+    def __len__(self) -> int:
+        return int(self.query("SELECT count(*) FROM outcomes")[0][0])
+
+    def append(self, outcome: Outcome) -> int:
+        """Keep an outcome; returns its number."""
+        with self.transaction() as connection:
+            row = (
+                outcome.model, outcome.at, _number(outcome.score), _number(outcome.output_tokens),
+                _number(outcome.cost_usd), outcome.n_tokens, outcome.codes.tobytes(), float(outcome.scale),
+                outcome.loadings.tobytes(), outcome.text,
+            )  # fmt: skip
+            cursor = connection.execute(f"INSERT INTO outcomes ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            return int(cursor.lastrowid or 0)
+
+    def after(self, number: int) -> Iterator[tuple[int, Outcome]]:
+        """The outcomes with higher numbers, in order."""
+        while True:
+            rows = self.query(
+                f"SELECT number, {_COLUMNS} FROM outcomes WHERE number > ? ORDER BY number LIMIT {_AT_ONCE}", number
+            )
+            for number, *row in rows:
+                yield number, _outcome(row)
+            if len(rows) < _AT_ONCE:
+                return
+
+    def forget(self, model: str | None = None, before: float | None = None) -> int:
+        """Delete the outcomes of a model, or from before a time, or both, or all; returns how many."""
+        wanted, values = ["1"], list[Any]()
+        if model is not None:
+            wanted, values = [*wanted, "model = ?"], [*values, model]
+        if before is not None:
+            wanted, values = [*wanted, "at_s < ?"], [*values, before]
+        with self.transaction() as connection:
+            n = connection.execute(f"DELETE FROM outcomes WHERE {' AND '.join(wanted)}", values).rowcount
+            connection.execute("UPDATE journal SET forgotten = forgotten + 1")
+        # What was deleted is not to be found in the file afterwards.
+        self.query("VACUUM")
+        self.query("PRAGMA wal_checkpoint(TRUNCATE)")
+        return n
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _outcome(row: list[Any]) -> Outcome:
+    model, at, *figures, n_tokens, codes, scale, loadings, text = row
+    score, output_tokens, cost_usd = (math.nan if value is None else float(value) for value in figures)
+    return Outcome(
+        model, at, score, output_tokens, cost_usd, n_tokens,
+        codes=np.frombuffer(codes, np.int8), scale=np.float32(scale), loadings=np.frombuffer(loadings, np.float16),
+        text=text,
+    )  # fmt: skip
