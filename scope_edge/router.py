@@ -22,7 +22,7 @@ from scope_edge.fingerprints import (
     Reach,
     fit_fingerprint,
 )
-from scope_edge.policy import Best, Cheapest, Decision, Plan, Policy, Tradeoff, plan_within
+from scope_edge.policy import Best, Cheapest, Decision, DecisionRule, Plan, Policy, Tradeoff, plan_within
 from scope_edge.pricing import Price
 from scope_edge.session import Mode, Session
 
@@ -156,7 +156,7 @@ class Router:
         min_accuracy: float | None = None,
         max_cost_usd: float | None = None,
         risk: float | None = None,
-        policy: Policy | None = None,
+        policy: DecisionRule | None = None,
         models: str | Sequence[str] | None = None,
     ) -> Decision:
         """Choose a model for one prompt.
@@ -173,7 +173,7 @@ class Router:
             The expected cost must not exceed it. Without a dial or a floor: the most accurate model within it.
         risk : float in (0, 0.5], optional
             Count with accuracies and costs that are missed with this probability; see `Policy`.
-        policy : Policy, optional
+        policy : DecisionRule, optional
             Instead of all of these: `Tradeoff`, `Cheapest`, `Best` or a running `Budget`.
         models : str or sequence of str, optional
             Names or wildcards that limit the pool.
@@ -200,7 +200,7 @@ class Router:
         max_cost_usd: float | None = None,
         risk: float | None = None,
         budget_usd: float | None = None,
-        policy: Policy | None = None,
+        policy: DecisionRule | None = None,
         models: str | Sequence[str] | None = None,
     ) -> Plan:
         """Choose a model for each prompt: exactly as `route` would one by one, or the best plan within a budget.
@@ -400,20 +400,20 @@ class Router:
 
 
 def _policy(
-    policy: Policy | None,
+    policy: DecisionRule | None,
     alpha: float | None,
     value_usd: float | None,
     min_accuracy: float | None,
     max_cost_usd: float | None,
     risk: float | None,
-) -> Policy:
+) -> DecisionRule:
     """The policy that the arguments of `route` describe."""
     if policy is not None:
         said = {"alpha": alpha, "value_usd": value_usd, "min_accuracy": min_accuracy, "max_cost_usd": max_cost_usd}
         twice = [name for name, value in {**said, "risk": risk}.items() if value is not None]
         if twice:
             raise UsageError(f"policy and {', '.join(twice)} exclude each other", remedy="Say it in the policy.")
-        if not isinstance(policy, Policy):
+        if isinstance(policy, type) or not isinstance(policy, DecisionRule):
             raise UsageError("Bad policy", expected="a Tradeoff, Cheapest, Best or Budget", got=repr(policy))
         return policy
     if alpha is None and value_usd is None and min_accuracy is not None:

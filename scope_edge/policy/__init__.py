@@ -2,8 +2,8 @@
 
 from scope_edge.policy.allocation import Spread, allocate
 from scope_edge.policy.batch import BUDGET_RISK, plan_within
-from scope_edge.policy.decision import Decision, Plan
-from scope_edge.policy.rules import Best, Cheapest, Choices, Policy, Tradeoff
+from scope_edge.policy.decision import Decision, DecisionRule, Plan
+from scope_edge.policy.rules import Best, Cheapest, Choices, Options, Policy, Tradeoff
 
 __all__ = [
     "BUDGET_RISK",
@@ -11,6 +11,8 @@ __all__ = [
     "Cheapest",
     "Choices",
     "Decision",
+    "DecisionRule",
+    "Options",
     "Plan",
     "Policy",
     "Spread",

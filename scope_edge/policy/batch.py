@@ -39,16 +39,16 @@ def plan_within(estimates: Estimates, budget_usd: Any, policy: Policy, risk: flo
     if not (is_number(budget_usd) and budget_usd >= 0):
         raise UsageError("Bad budget_usd", expected="USD, 0 or more", got=repr(budget_usd))
     risk = BUDGET_RISK if risk is None else risk
-    within = policy.within(estimates)
-    if not len(within.models):
-        return Plan.of(estimates, np.empty(0, np.int64), within.met, within.reasons)
-    cost = np.where(within.models, estimates.cost_usd.astype(np.float64), np.inf)
+    options = policy.options(estimates)
+    if not len(options.open):
+        return Plan.of(estimates, np.empty(0, np.int64), options.met, options.reasons)
+    cost = np.where(options.open, estimates.cost_usd.astype(np.float64), np.inf)
     spread = Spread(risk, estimates.candidates.cost_bias)
     found = allocate(
         estimates.p_correct.astype(np.float64), cost, estimates.cost_usd_p90.astype(np.float64),
         estimates.candidates.order, float(budget_usd), spread,
     )  # fmt: skip
-    plan = Plan.of(estimates, found.best, within.met, within.reasons)
+    plan = Plan.of(estimates, found.best, options.met, options.reasons)
     plan = replace(plan, value_usd=found.price_usd, cost_limit_usd=found.at_most_usd, gap=found.gap)
     if found.met:
         return plan

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from scope_edge.estimator import Estimates
 if TYPE_CHECKING:
     from scope_edge.explanation import Explanation
 
-__all__ = ["Decision", "Plan"]
+__all__ = ["Decision", "DecisionRule", "Plan"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class Plan:
         Within a budget: the sum that is exceeded with the given risk; 0 without one.
     gap : float
         Within a budget: by how much, as a share, any plan could be expected to have more right answers, at most.
+    tickets : list of str
+        The entries of a running budget, one per prompt, empty where nothing is reserved; no entries without one.
     """
 
     models: list[str]
@@ -103,9 +106,17 @@ class Plan:
     value_usd: float = 0.0
     cost_limit_usd: float = 0.0
     gap: float = 0.0
+    tickets: list[str] = field(default_factory=list, repr=False)
 
     @classmethod
-    def of(cls, estimates: Estimates, best: NDArray[np.int64], met: NDArray[np.bool_], reasons: list[str]) -> Plan:
+    def of(
+        cls,
+        estimates: Estimates,
+        best: NDArray[np.int64],
+        met: NDArray[np.bool_],
+        reasons: list[str],
+        tickets: Sequence[str] = (),
+    ) -> Plan:
         """The plan that takes column best[i] for prompt i."""
         rows, unmet = np.arange(len(best)), np.flatnonzero(~met)
         return cls(
@@ -116,4 +127,16 @@ class Plan:
             met=not len(unmet),
             reason=f"{len(unmet)} of {len(best)} prompts: {reasons[unmet[0]]}" if len(unmet) else "",
             unmet=unmet,
+            tickets=list(tickets),
         )
+
+
+@runtime_checkable
+class DecisionRule(Protocol):
+    """What turns estimates into choices: a policy, or a running budget."""
+
+    def decide(self, estimates: Estimates) -> Decision:
+        """Choose for one prompt."""
+
+    def plan(self, estimates: Estimates) -> Plan:
+        """Choose for each prompt of a batch."""

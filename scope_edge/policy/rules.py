@@ -22,7 +22,7 @@ from scope_edge.estimator import Z80, Estimates
 from scope_edge.jit import kernels
 from scope_edge.policy.decision import Decision, Plan
 
-__all__ = ["Best", "Cheapest", "Choices", "Policy", "Tradeoff", "Within", "at_risk"]
+__all__ = ["Best", "Cheapest", "Choices", "Options", "Policy", "Tradeoff", "at_risk"]
 
 Figures = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -42,12 +42,29 @@ class Choices(NamedTuple):
     reasons: list[str]
 
 
-class Within(NamedTuple):
-    """Of n prompts: the models among which to choose (n, n_models), whether all limits hold (n,), and why, in words."""
+class Options(NamedTuple):
+    """What n prompts may choose from.
 
-    models: Mask
+    p, cost: what to count with, (n, n_models). open: the models within all limits, or the nearest one alone,
+    (n, n_models). met: whether all limits hold, (n,). reasons: where they do not, or another rule has decided.
+    """
+
+    p: Figures
+    cost: Figures
+    open: Mask
     met: Mask
     reasons: list[str]
+
+    def best(self, value_usd: float, order: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The open columns that maximise value_usd P - cost, (n,); `order` of the names breaks ties."""
+        return _best(
+            _figures(np.where(self.open, self.p, -1), np.where(self.open, self.cost, np.inf)), value_usd, order
+        )
+
+    def row(self, index: int) -> Options:
+        """What one of the prompts may choose from, as a batch of one."""
+        one = slice(index, index + 1)
+        return Options(self.p[one], self.cost[one], self.open[one], self.met[one], self.reasons[one])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,13 +167,12 @@ class Policy:
             figures = estimates.figures.reshape(-1, *estimates.figures.shape[-2:])
             n = len(figures)
             return Choices(_best(figures, value, candidates.order), np.ones(n, np.bool_), [self._aim] * n)
-        p, cost = at_risk(estimates, self._risk)
-        within = self.within(estimates)
-        figures = _figures(np.where(within.models, p, -1), np.where(within.models, cost, np.inf))
-        return Choices(_best(figures, value, candidates.order), within.met, within.reasons)
+        options = self.options(estimates)
+        reasons = [reason or self._aim for reason in options.reasons]
+        return Choices(options.best(value, candidates.order), options.met, reasons)
 
-    def within(self, estimates: Estimates) -> Within:
-        """The models within all limits, for each prompt; where there is none, the nearest one alone.
+    def options(self, estimates: Estimates) -> Options:
+        """What the limits leave to choose from, whatever the objective is.
 
         Raises
         ------
@@ -164,30 +180,30 @@ class Policy:
         """
         candidates = estimates.candidates
         p, cost = at_risk(estimates, self._risk)
-        reasons, met = [self._aim] * len(p), np.ones(len(p), np.bool_)
-        models = np.broadcast_to(self.permitted(estimates), p.shape)
+        reasons, met = [""] * len(p), np.ones(len(p), np.bool_)
+        within = np.broadcast_to(self.permitted(estimates), p.shape)
         limits = self._limits(estimates, p, cost)
         for limit in limits:
             # What a limit took from a prompt leaves it the one model that was nearest.
-            narrower = np.where(met[:, None], models & limit.holds, models)
+            narrower = np.where(met[:, None], within & limit.holds, within)
             lost = np.flatnonzero(~narrower.any(axis=1))
             if len(lost):
-                nearness = _figures(np.where(models, -limit.short, -np.inf), np.where(models, cost, np.inf))
+                nearness = _figures(np.where(within, -limit.short, -np.inf), np.where(within, cost, np.inf))
                 nearest = _best(nearness[lost], math.inf, candidates.order)
                 narrower[lost, nearest], met[lost] = True, False
                 for row, column in zip(lost.tolist(), nearest.tolist(), strict=True):
                     reasons[row] = limit.says(estimates.models[column], float(limit.short[row, column]))
-            models = narrower
+            within = narrower
         if self.safe_model is not None:
             (safe,) = candidates.find(self.safe_model)
             is_open = candidates.names[safe] not in candidates.closed
             novel = np.flatnonzero((np.atleast_1d(estimates.novelty) > self.max_novelty) & is_open)
-            models = models.copy()
-            models[novel] = np.arange(models.shape[1]) == safe
+            within = within.copy()
+            within[novel] = np.arange(within.shape[1]) == safe
             for row in novel.tolist():
                 met[row] = all(limit.holds[row, safe] for limit in limits)
                 reasons[row] = f"unlike every anchor, with a novelty above {self.max_novelty:g}: the safe model"
-        return Within(models, met, reasons)
+        return Options(p, cost, within, met, reasons)
 
     def permitted(self, estimates: Estimates) -> Mask:
         """Which models may be chosen at all, (n_models,): what no prompt can change.
