@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scope_edge.budget import Budget
     from scope_edge.errors import ScopeEdgeError
     from scope_edge.estimator import Estimates
     from scope_edge.policy import Best, Cheapest, Decision, Plan, Tradeoff
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Best",
+    "Budget",
     "Cheapest",
     "Decision",
     "Estimates",
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Best": "scope_edge.policy",
+    "Budget": "scope_edge.budget",
     "Cheapest": "scope_edge.policy",
     "Decision": "scope_edge.policy",
     "Estimates": "scope_edge.estimator",

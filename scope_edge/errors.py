@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "BudgetError",
     "BundleError",
     "JournalError",
     "MissingExtraError",
@@ -51,6 +52,10 @@ class PriceError(ScopeEdgeError):
 
 class BundleError(ScopeEdgeError):
     """A bundle is missing, incomplete, altered, or of a format this version cannot read."""
+
+
+class BudgetError(ScopeEdgeError):
+    """The ledger of a running budget cannot be read or written, or is another budget's."""
 
 
 class UsageError(ScopeEdgeError):
