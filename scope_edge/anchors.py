@@ -16,10 +16,13 @@ from scope_edge.errors import BundleError
 from scope_edge.index import AnchorIndex
 from scope_edge.jit import kernels
 
-__all__ = ["AnchorSet", "Neighbours"]
+__all__ = ["LEARNED", "AnchorSet", "Neighbours"]
 
 BUILT = 0
 """Provenance of an anchor that came with the bundle."""
+
+LEARNED = 1
+"""Provenance of an anchor that was recorded: its results are of one model, and speak for all."""
 
 
 class Neighbours(NamedTuple):
@@ -168,6 +171,32 @@ class AnchorSet:
         except (KeyError, IndexError, UnicodeDecodeError) as error:
             raise BundleError("anchors.safetensors is incomplete", got=f"{type(error).__name__}: {error}") from error
         return anchors
+
+    def with_learned(
+        self,
+        ids: Sequence[str],
+        codes: NDArray[np.int8],
+        scales: NDArray[np.float32],
+        loadings: NDArray[np.float16],
+        length_noise: NDArray[np.float16],
+    ) -> AnchorSet:
+        """These anchors and some that were learned later; a graph over them would have to be built anew."""
+        sources, categories = (
+            [*words, word] for words, word in ((self.all_sources, "learned"), (self.all_categories, ""))
+        )
+        return AnchorSet(
+            codes=np.concatenate((self.codes, codes)),
+            scales=np.concatenate((self.scales, scales)),
+            loadings=np.concatenate((self.loadings, loadings)),
+            rank=self.rank,
+            names=np.frombuffer("\n".join([bytes(self.names).decode(), *ids]).encode(), np.uint8),
+            source=np.append(self.source, np.full(len(ids), len(sources) - 1, np.uint16)),
+            category=np.append(self.category, np.full(len(ids), len(categories) - 1, np.uint16)),
+            all_sources=sources,
+            all_categories=categories,
+            provenance=np.append(self.provenance, np.full(len(ids), LEARNED, np.uint8)),
+            length_noise=np.append(self.length_noise, length_noise),
+        )
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Arrays to store."""

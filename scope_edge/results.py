@@ -14,13 +14,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.anchors import AnchorSet
+from scope_edge.anchors import LEARNED, AnchorSet
 from scope_edge.fingerprints import MISSING, Fingerprints, decode_lengths, decode_scores
 
-__all__ = ["UNIT", "AnchorResults", "Met"]
+__all__ = ["OTHERS", "OWN", "UNIT", "AnchorResults", "Met"]
 
 UNIT = 4096
 """Residuals and information are whole multiples of 1 / UNIT: their sums are exact in any order."""
+
+OWN, OTHERS = 2, 1
+"""How loudly an outcome that was learned later speaks for its model, and for the others, beside any other anchor.
+
+What it shows of one model, it shows half as much of all others: on prompts of a kind that the bundle does not know,
+models fail together.
+"""
 
 _FIRST_ROOM = 512
 _meeting = threading.Lock()
@@ -91,8 +98,11 @@ class AnchorResults:
             np.where(known, decode_scores(scores) - p, 0),
             np.where(known, p * (1 - p), 0),
             np.where(measured, np.clip(decode_lengths(lengths) - expected, -6, 6), 0),
-            measured,
+            measured.astype(np.float32),
         )
+        learned = self._anchors.provenance[rows] == LEARNED
+        for part in parts:
+            part[learned] = OTHERS * part[learned].sum(axis=1, keepdims=True) + (OWN - OTHERS) * part[learned]
         stop = self._n_met + len(rows)
         if stop > len(self._results):
             room = min(2 * stop, len(self._places))
@@ -100,7 +110,8 @@ class AnchorResults:
         noise = self._anchors.length_noise[rows].astype(np.float32)
         noisy = np.stack([np.nan_to_num(noise), np.isfinite(noise)], axis=1)
         self._loadings[self._n_met : stop] = np.concatenate((loadings, noisy), axis=1)
-        self._results[self._n_met : stop] = np.rint(np.concatenate(parts, axis=1) * np.float32(UNIT))
+        steps = np.rint(np.concatenate(parts, axis=1) * np.float32(UNIT))
+        self._results[self._n_met : stop] = np.clip(steps, -32767, 32767)
         places = np.arange(self._n_met, stop, dtype=np.int32)
         # In this order: a process that is forked in between must not give these places to others.
         self._n_met = stop

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scope_edge import jit
 from scope_edge.anchors import AnchorSet
@@ -26,6 +28,9 @@ from scope_edge.policy import Best, Cheapest, Decision, DecisionRule, Plan, Poli
 from scope_edge.pricing import Price
 from scope_edge.session import Mode, Session
 
+if TYPE_CHECKING:
+    from scope_edge.learning import Experience
+
 __all__ = ["Router"]
 
 _WARM_AFTER = 8  # decisions: a one-shot command never pays for the compiler
@@ -45,7 +50,14 @@ class Router:
     True
     """
 
-    def __init__(self, bundle: Bundle, *, warmup: bool = True) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        warmup: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        keep_text: bool = False,
+    ) -> None:
         if not bundle.anchors or not bundle.models:
             raise BundleError(
                 f"The bundle {bundle.path} holds an encoder but no models",
@@ -60,7 +72,7 @@ class Router:
         self._bundle = bundle
         self._encoder = Encoder(bundle.path, encoder_config)
         cards = [ModelCard.from_json(entry) for entry in bundle.models]
-        self._estimator = Estimator(
+        self._base = self._estimator = Estimator(
             AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels, bundle.index_file),
             Fingerprints.from_tensors(bundle.fingerprints, cards),
             LookupSettings.from_json(lookup),
@@ -72,9 +84,20 @@ class Router:
         self._changing = threading.Lock()
         self._warms_itself = warmup
         self._decisions = 0
+        self._keeps_text = keep_text
+        self._experience: Experience | None = None
+        if journal is not None:
+            self._estimator = self._learning(journal).estimator
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, warmup: bool = True) -> Router:
+    def load(
+        cls,
+        path: str | Path | None = None,
+        *,
+        warmup: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        keep_text: bool = False,
+    ) -> Router:
         """Load a bundle; without a path, the one that ships with the package.
 
         Parameters
@@ -82,13 +105,21 @@ class Router:
         warmup : bool
             Whether a background thread may compile the kernels after the first decisions. Decisions are the
             same without it, on numpy, some ten times slower. `Router.warmup` compiles when you say so.
+        journal : path, optional
+            A file that keeps what `record` is told, made if there is none, and whose outcomes are folded in now.
+            Several processes may share it. Without one, `record` lives in this process.
+        keep_text : bool
+            Whether the journal keeps the text of prompts beside their figures.
 
         Raises
         ------
         BundleError
             No bundle there, or one that is incomplete, altered or of a newer format.
+        JournalError
+            The journal cannot be used.
         """
-        return cls(read_bundle(default_bundle() if path is None else path), warmup=warmup)
+        bundle = read_bundle(default_bundle() if path is None else path)
+        return cls(bundle, warmup=warmup, journal=journal, keep_text=keep_text)
 
     @property
     def models(self) -> list[str]:
@@ -221,7 +252,7 @@ class Router:
             return chosen.plan(self.estimate_batch(prompts, models))
         if alpha is not None or value_usd is not None:
             raise UsageError("budget_usd and a dial exclude each other", remedy="Leave alpha and value_usd out.")
-        limits = _policy(policy, None, None, min_accuracy, max_cost_usd, None if policy else risk)
+        limits = _limits(_policy(policy, None, None, min_accuracy, max_cost_usd, None if policy else risk))
         return plan_within(self.estimate_batch(prompts, models), budget_usd, limits, risk)
 
     def session(
@@ -251,7 +282,8 @@ class Router:
         UsageError
             No such mode, or arguments that exclude each other or are out of range.
         """
-        return Session(self, _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk), mode, models)
+        chosen = _limits(_policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk))
+        return Session(self, chosen, mode, models)
 
     def add_model(self, name: str, outcomes: Any, price: Price | None = None, *, replace: bool = False) -> None:
         """Add a model from its outcomes. Nothing is trained; a few dozen outcomes are enough.
@@ -288,10 +320,10 @@ class Router:
         if name in self.models and not replace:
             raise UsageError(f"The pool has a model {name!r} already", remedy="Pass replace=True, or remove it first.")
         rows = read_rows(outcomes)
-        learned = learn(rows, self._encoder, self._estimator)
+        learned = learn(rows, self._encoder, self._base)
         with self._changing:
-            pool = self._estimator.fingerprints
-            part = fit_fingerprint(learned.evidence, pool.population, self._estimator.reach.of(learned.sources))
+            pool = self._base.fingerprints
+            part = fit_fingerprint(learned.evidence, pool.population, self._base.reach.of(learned.sources))
             card = ModelCard(
                 model=name,
                 price=price,
@@ -342,7 +374,7 @@ class Router:
         'qwen3-32b'
         """
         with self._changing:
-            pool = self._estimator.fingerprints
+            pool = self._base.fingerprints
             if name not in pool.names:
                 raise unknown_model(name, pool.names)
             stated = pool.cards[pool.names.index(name)].stating(
@@ -363,7 +395,7 @@ class Router:
             No such model, or it is the last one.
         """
         with self._changing:
-            pool = self._estimator.fingerprints
+            pool = self._base.fingerprints
             if name not in pool.names:
                 raise unknown_model(name, pool.names)
             if len(pool.names) == 1:
@@ -371,20 +403,114 @@ class Router:
             self._swap(pool.without_model(name))
 
     def save(self, path: str | Path) -> None:
-        """Write the router with its present pool as a bundle, all or nothing."""
-        estimator = self._estimator
-        write_bundle(
-            path,
-            config=self._bundle.config,
-            encoder=self._bundle.path,
-            fingerprints=estimator.fingerprints.tensors(),
-            models=[card.to_json() for card in estimator.fingerprints.cards],
-            anchors=estimator.anchors.tensors(),
-            anchor_labels=estimator.anchors.labels(),
-            index=estimator.anchors.index,
-            card=f"# A scope-edge bundle\n\n{len(self.models)} models over {len(estimator.anchors)} anchors; "
-            "saved by `Router.save`.\n",
+        """Write the router with its present pool as a bundle, all or nothing; see `compact` for what was recorded."""
+        self._write(path, self._base.anchors, self._base.fingerprints, self._bundle.config, "saved by `Router.save`")
+
+    def record(
+        self,
+        asked: Decision | str,
+        model: str | None = None,
+        *,
+        score: float | None = None,
+        output_tokens: float | None = None,
+        cost_usd: float | None = None,
+    ) -> None:
+        """Tell how a call went, and learn from it at once.
+
+        The next estimates for prompts like this one count with it, for this model and, half as loudly, for all
+        others. It is kept in the journal of `Router.load`, else in this process; figures alone, unless `keep_text`.
+
+        Parameters
+        ----------
+        asked : Decision or str
+            The decision, or the prompt.
+        model : str, optional
+            The model that was called; the decision's, if it was made by one.
+        score : float in [0, 1], optional
+            How right the answer was. A call that failed has none.
+        output_tokens, cost_usd : float, optional
+            What was counted and charged. Tokens that are not given are worked out from the cost.
+
+        Raises
+        ------
+        PromptError, UnknownModelError, UsageError, JournalError
+            Nothing is recorded.
+        """
+        from scope_edge.learning import outcome_of
+
+        text = ""
+        if isinstance(asked, Decision):
+            model = asked.model if model is None else model
+            if asked.estimates.evidence is None:
+                raise UsageError("The decision came without its prompt", remedy="Record the prompt itself.")
+            if self._keeps_text:
+                raise UsageError("A decision does not hold its text", remedy="Record the prompt itself.")
+            encoding = asked.estimates.evidence.encoding
+        else:
+            text = check_prompt(asked)
+            encoding = self._encoder.encode(text)
+        if model not in self._base.names:
+            raise unknown_model(str(model), self._base.names)
+        outcome = outcome_of(
+            encoding, model, time.time(), score, output_tokens, cost_usd, text if self._keeps_text else ""
         )
+        with self._changing:
+            self._estimator = self._learning().record(outcome)
+
+    def refresh(self) -> int:
+        """Fold in what other processes have recorded since; returns how many outcomes the journal holds."""
+        with self._changing:
+            experience = self._learning()
+            self._estimator = experience.catch_up()
+            return len(experience.journal)
+
+    def forget(self, model: str | None = None, *, before: float | None = None) -> int:
+        """Delete recorded outcomes, and what was learned from them; returns how many.
+
+        Parameters
+        ----------
+        model : str, optional
+            Only those of this model.
+        before : float, optional
+            Only those from before a time, in seconds since the epoch.
+
+        Raises
+        ------
+        JournalError
+        """
+        with self._changing:
+            experience = self._learning()
+            n = experience.journal.forget(model, before)
+            self._estimator = experience.catch_up()
+            return n
+
+    def export(self, path: str | Path) -> int:
+        """Write the recorded outcomes as JSONL, all or nothing; returns how many.
+
+        The columns are those of an outcome table; `prompt` is there if its text was kept.
+
+        Raises
+        ------
+        UsageError, JournalError
+        """
+        with self._changing:
+            return self._learning().export(path)
+
+    def compact(self, path: str | Path) -> None:
+        """Write a bundle that holds what was recorded: the moved fingerprints, and outcomes as anchors.
+
+        A router that is loaded from it with the same journal does not count those outcomes again.
+
+        Raises
+        ------
+        BundleError, JournalError
+        """
+        with self._changing:
+            experience = self._learning()
+            self._estimator = experience.catch_up()
+            anchors, prints = experience.learner.compacted()
+            config = {**self._bundle.config, "journal": {"name": experience.journal.name, "up_to": experience.folded}}
+            self._write(path, anchors, prints, config, "compacted by `Router.compact`")
 
     def warmup(self) -> None:
         """Compile the kernels now instead of after the first decisions, and wait for it; decisions stay the same."""
@@ -396,7 +522,35 @@ class Router:
             jit.start_warmup()
 
     def _swap(self, pool: Fingerprints) -> None:
-        self._estimator = self._estimator.with_fingerprints(pool)
+        self._base = self._estimator = self._base.with_fingerprints(pool)
+        if self._experience is not None:
+            self._estimator = self._experience.rebase(self._base)
+
+    def _learning(self, journal: str | os.PathLike[str] | None = None) -> Experience:
+        """The journal with what was learned from it; the first to ask opens it."""
+        if self._experience is None:
+            from scope_edge.learning import Experience, Journal
+
+            opened = Journal(journal, self._bundle.config["encoder"]["hash"])
+            folded = self._bundle.config.get("journal") or {}
+            known = folded.get("up_to", 0) if folded.get("name") == opened.name else 0
+            self._experience = Experience(self._base, opened, known)
+        return self._experience
+
+    def _write(
+        self, path: str | Path, anchors: AnchorSet, prints: Fingerprints, config: dict[str, Any], how: str
+    ) -> None:
+        write_bundle(
+            path,
+            config=config,
+            encoder=self._bundle.path,
+            fingerprints=prints.tensors(),
+            models=[card.to_json() for card in prints.cards],
+            anchors=anchors.tensors(),
+            anchor_labels=anchors.labels(),
+            index=anchors.index,
+            card=f"# A scope-edge bundle\n\n{len(prints.cards)} models over {len(anchors)} anchors; {how}.\n",
+        )
 
 
 def _policy(
@@ -421,6 +575,13 @@ def _policy(
     if alpha is None and value_usd is None and max_cost_usd is not None:
         return Best(max_cost_usd, risk=risk)
     return Tradeoff(alpha, value_usd, min_accuracy=min_accuracy, max_cost_usd=max_cost_usd, risk=risk)
+
+
+def _limits(rule: DecisionRule) -> Policy:
+    """The rule, where it has to be one that can be asked again."""
+    if not isinstance(rule, Policy):
+        raise UsageError("A running budget cannot be the policy here", expected="a Tradeoff, Cheapest or Best")
+    return rule
 
 
 def _cost_bias(config: Mapping[str, Any]) -> float:

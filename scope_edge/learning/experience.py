@@ -39,6 +39,11 @@ class Experience:
         """The estimator with everything that was folded in."""
         return self.learner.estimator
 
+    @property
+    def folded(self) -> int:
+        """The number of the last outcome that was folded in."""
+        return self._folded
+
     def rebase(self, base: Estimator) -> Estimator:
         """Begin anew from another pool, with the whole journal."""
         self.learner = Learner(base)

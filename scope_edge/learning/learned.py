@@ -1,7 +1,6 @@
 """Outcomes that were learned after the bundle was built, in the form in which they speak for prompts like theirs.
 
-An outcome is an anchor with the result of one model. What it shows of that model, it shows half as much of all
-others: on prompts of a kind that the bundle does not know, models fail together.
+An outcome is an anchor with the result of one model, which speaks for all; see `results.OWN`.
 """
 
 from __future__ import annotations
@@ -12,12 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.jit import kernels
-from scope_edge.results import UNIT
+from scope_edge.results import OTHERS, OWN, UNIT
 
-__all__ = ["OTHERS", "OWN", "Beside", "Learned", "as_results"]
-
-OWN, OTHERS = 2, 1
-"""How loudly a learned outcome speaks for its model, and for the others, beside an anchor of the bundle."""
+__all__ = ["Beside", "Learned", "as_results"]
 
 
 class Beside(NamedTuple):

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scope_edge.anchors import AnchorSet
 from scope_edge.estimator import Estimator
-from scope_edge.fingerprints import Fingerprints
+from scope_edge.fingerprints import Fingerprints, encode_lengths, encode_scores
 from scope_edge.learning.learned import Learned, as_results
 from scope_edge.learning.outcome import Outcome
 
@@ -72,6 +73,23 @@ class Learner:
         self._keep(known, columns, lengths)
         self.estimator = self._estimated(sorted(set(columns)))
         return self.estimator
+
+    def compacted(self) -> tuple[AnchorSet, Fingerprints]:
+        """Anchors and fingerprints of a bundle that holds what was learned."""
+        anchors, prints = self.base.anchors, self.estimator.fingerprints
+        n = len(self._numbers)
+        scores, lengths = np.full((n, len(prints.cards)), np.nan), np.full((n, len(prints.cards)), np.nan)
+        scores[np.arange(n), self._models], lengths[np.arange(n), self._models] = self._scores, self._lengths
+        _, noise = self._shown()
+        grown = anchors.with_learned(
+            [f"learned:{number}" for number in self._numbers.tolist()], self._codes, self._scales,
+            self._loadings.astype(np.float16), np.where(noise[:, 1] > 0, noise[:, 0], np.nan).astype(np.float16),
+        )  # fmt: skip
+        return grown, replace(
+            prints,
+            scores=np.concatenate((prints.scores, encode_scores(scores))),
+            log_tokens=np.concatenate((prints.log_tokens, encode_lengths(lengths))),
+        )
 
     def _log_tokens(self, outcome: Outcome, column: int) -> float:
         """log(1 + output tokens), from the cost where they were not counted."""
@@ -126,17 +144,21 @@ class Learner:
 
     def _estimated(self, moved: list[int]) -> Estimator:
         """The estimator with the present latents and outcomes."""
+        results, noise = self._shown()
+        codes, scales = self._codes.copy(), self._scales.copy()
+        codes.flags.writeable = scales.flags.writeable = False  # as those of an `AnchorSet`
+        learned = Learned(codes, scales, np.concatenate((self._loadings, noise), axis=1), self._models, results)
+        prints = self._fingerprints(moved)
+        covariances = {column: self._covariances[column][0] for column in moved}
+        return self.estimator.learning(prints, learned, covariances)
+
+    def _shown(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What the outcomes show beyond the present latents; see `as_results`."""
         rank, loadings = self.base.anchors.rank, self._loadings
         chances = (loadings[:, :rank] * self._theta[self._models]).sum(axis=1) - loadings[:, rank]
         expected = (loadings[:, rank + 1 : -1] * self._psi[self._models]).sum(axis=1) + loadings[:, -1]
         p = 1 / (1 + np.exp(-np.clip(chances, -60, 60)))
-        results, noise = as_results(self._scores, p, self._lengths, expected)
-        codes, scales = self._codes.copy(), self._scales.copy()
-        codes.flags.writeable = scales.flags.writeable = False  # as those of an `AnchorSet`
-        learned = Learned(codes, scales, np.concatenate((loadings, noise), axis=1), self._models, results)
-        prints = self._fingerprints(moved)
-        covariances = {column: self._covariances[column][0] for column in moved}
-        return self.estimator.learning(prints, learned, covariances)
+        return as_results(self._scores, p, self._lengths, expected)
 
     def _fingerprints(self, moved: list[int]) -> Fingerprints:
         prints = self.estimator.fingerprints
