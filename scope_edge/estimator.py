@@ -46,7 +46,7 @@ from scope_edge.results import UNIT, AnchorResults
 if TYPE_CHECKING:
     from scope_edge.learning.learned import Learned
 
-__all__ = ["Z80", "Estimates", "Estimator", "LookupSettings"]
+__all__ = ["Z80", "Estimates", "Estimator", "Evidence", "LookupSettings", "Neighbourhood"]
 
 Z80 = 1.2815515655446004
 """Half of the width of a central 80% interval, in standard deviations."""
@@ -184,6 +184,19 @@ class Evidence(NamedTuple):
     encoding: Encoding
 
 
+class Neighbourhood(NamedTuple):
+    """The anchors nearest to a prompt, best first, and how loudly each speaks; all of shape (k,).
+
+    rows int32, cosines float32; voices float64 in [0, 1], the weights of their results; shares float64, their
+    part in the mean loadings, with the sum 1.
+    """
+
+    rows: NDArray[np.int32]
+    cosines: NDArray[np.float32]
+    voices: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+
 _ROWS = {name: figure.row for name, figure in vars(Estimates).items() if isinstance(figure, _Figure)}
 _N_TERMS = 7
 
@@ -275,6 +288,13 @@ class Estimator:
         """How noisy lengths are near some embeddings (n, dim), relative to the usual: (n,)."""
         nothing = np.zeros((len(z), self.anchors.loadings.shape[1]), np.float32)
         return self._weigh(z, nothing, np.zeros(len(z)), np.empty((1, _N_TERMS, len(self.names))))[1][:, 1]
+
+    def neighbourhood(self, encoding: Encoding) -> Neighbourhood:
+        """Who speaks about a prompt, and how loudly: what the kernel weighs with."""
+        rows, cosines = self.anchors.nearest(encoding.z, self.settings.neighbours)
+        votes = self._voices[(np.clip(cosines, 0, 1) * np.float32(_STEPS)).astype(np.intp)]
+        shares = np.maximum(votes, 1).astype(np.float64)  # where nobody is near, all count alike
+        return Neighbourhood(rows, cosines, votes / _LOUDEST, shares / shares.sum())
 
     def _weigh(
         self,

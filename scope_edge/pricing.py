@@ -7,7 +7,7 @@ from numbers import Real
 
 from scope_edge.errors import PriceError
 
-__all__ = ["Price"]
+__all__ = ["Price", "dollars"]
 
 
 MAX_USD_PER_MTOK = 1e6
@@ -45,3 +45,8 @@ class Price:
                     remedy="State the price; an unknown one is never taken as 0.",
                 )
             object.__setattr__(self, name, float(value))
+
+
+def dollars(amount_usd: float) -> str:
+    """An amount as it is printed: to two digits if it is less than a cent."""
+    return f"${amount_usd:.2g}" if 0 < amount_usd < 0.01 else f"${amount_usd:.4f}"

@@ -20,10 +20,15 @@ from rich.progress import (
 )
 
 __all__ = [
+    "Alpha",
     "BundlePath",
     "Json",
+    "MaxCostUsd",
+    "MinAccuracy",
     "Models",
     "Prompt",
+    "Risk",
+    "ValueUsd",
     "console",
     "print_json",
     "progress_bars",
@@ -40,6 +45,29 @@ Models = Annotated[
     typer.Option(
         "--models", "-m", metavar="NAMES", help="Limit the pool: names or wildcards, repeated or comma-separated."
     ),
+]
+Alpha = Annotated[
+    float | None,
+    typer.Option(
+        "--alpha", "-a", help="The dial: 0 = cheapest, 1 = most accurate.  [default: 0.5]", show_default=False
+    ),
+]
+ValueUsd = Annotated[
+    float | None, typer.Option("--value-usd", help="What a right answer is worth, in USD; instead of --alpha.")
+]
+MinAccuracy = Annotated[
+    float | None,
+    typer.Option("--min-accuracy", help="P(correct) must reach it; without a dial, the cheapest model that does."),
+]
+MaxCostUsd = Annotated[
+    float | None,
+    typer.Option(
+        "--max-cost-usd", help="The expected cost must not exceed it; without a dial or a floor, the best within it."
+    ),
+]
+Risk = Annotated[
+    float | None,
+    typer.Option("--risk", help="Count with accuracies and costs that are missed with this probability, up to 0.5."),
 ]
 Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="The prompt; - reads it from standard input.")]
 

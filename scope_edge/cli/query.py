@@ -10,10 +10,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from scope_edge.cli.options import (
+    Alpha,
     BundlePath,
     Json,
+    MaxCostUsd,
+    MinAccuracy,
     Models,
     Prompt,
+    Risk,
+    ValueUsd,
     console,
     print_json,
     read_prompt,
@@ -21,6 +26,7 @@ from scope_edge.cli.options import (
 )
 from scope_edge.estimator import Estimates
 from scope_edge.fingerprints import ModelCard
+from scope_edge.pricing import dollars
 from scope_edge.router import Router
 
 __all__ = ["cards_table", "register"]
@@ -41,15 +47,11 @@ def register(app: typer.Typer) -> None:
 
 def route(
     prompt: Prompt,
-    alpha: Annotated[
-        float | None,
-        typer.Option(
-            "--alpha", "-a", help="The dial: 0 = cheapest, 1 = most accurate.  [default: 0.5]", show_default=False
-        ),
-    ] = None,
-    value_usd: Annotated[
-        float | None, typer.Option("--value-usd", help="What a right answer is worth, in USD; instead of --alpha.")
-    ] = None,
+    alpha: Alpha = None,
+    value_usd: ValueUsd = None,
+    min_accuracy: MinAccuracy = None,
+    max_cost_usd: MaxCostUsd = None,
+    risk: Risk = None,
     models: Models = None,
     top: Top = 10,
     bundle: BundlePath = None,
@@ -58,9 +60,13 @@ def route(
     """Choose a model for a prompt, without calling any.
 
     [dim]scope-edge route "Prove that the square root of 2 is irrational." --alpha 0.8[/dim]
+    [dim]scope-edge route "What is 17 * 23?" --min-accuracy 0.9 --risk 0.1[/dim]
     """
     router = Router.load(bundle)
-    decision = router.route(read_prompt(prompt), alpha=alpha, value_usd=value_usd, models=split_names(models))
+    decision = router.route(
+        read_prompt(prompt), alpha=alpha, value_usd=value_usd, min_accuracy=min_accuracy, max_cost_usd=max_cost_usd,
+        risk=risk, models=split_names(models),
+    )  # fmt: skip
     if as_json:
         print_json(
             {
@@ -68,16 +74,21 @@ def route(
                 "p_correct": decision.p_correct,
                 "cost_usd": decision.cost_usd,
                 "alpha": decision.alpha,
+                "met": decision.met,
+                "reason": decision.reason,
+                "risk": decision.risk,
                 "novelty": decision.estimates.novelty,
                 "estimates": _entries(decision.estimates, _FIELDS),
             }
         )
         return
-    dial = f"value {decision.value_usd:g} USD" if decision.alpha is None else f"alpha {decision.alpha:g}"
+    reason = f"  [dim]({escape(decision.reason)})[/]" if decision.met else ""
     console.print(
         f"[bold green]{escape(decision.model)}[/]  P(correct) {decision.p_correct:.2f}, "
-        f"expected {_usd(decision.cost_usd)}  [dim]({dial})[/]"
+        f"expected {dollars(decision.cost_usd)}{reason}"
     )
+    if not decision.met:
+        console.print(f"[yellow]{escape(decision.reason)}[/]")
     console.print(_table(decision.estimates, decision.value_usd, top, decision.model))
 
 
@@ -144,11 +155,11 @@ def _entries(estimates: Estimates, names: tuple[str, ...]) -> list[dict[str, Any
 
 
 def _table(estimates: Estimates, value_usd: float, top: int, chosen: str | None = None) -> Table:
-    """The models by what they are worth at this point of the dial, best first."""
+    """The models by what they are worth at this point of the dial, best first; above them the chosen one."""
 
-    def worth(row: dict[str, Any]) -> tuple[float, float, str]:
+    def worth(row: dict[str, Any]) -> tuple[bool, float, float, str]:
         gain = row["p_correct"] if value_usd == float("inf") else value_usd * row["p_correct"] - row["cost_usd"]
-        return -gain, row["cost_usd"], row["model"]
+        return row["model"] != chosen, -gain, row["cost_usd"], row["model"]
 
     rows = sorted(estimates.rows(), key=worth)
     table = Table(caption=f"{len(rows) - top} more, see --top" if len(rows) > top else None)
@@ -165,11 +176,7 @@ def _table(estimates: Estimates, value_usd: float, top: int, chosen: str | None 
             f"{row['input_tokens']:.0f}",
             f"{row['output_tokens']:.0f}",
             f"{row['output_tokens_p10']:.0f}-{row['output_tokens_p90']:.0f}",
-            _usd(row["cost_usd"]),
+            dollars(float(row["cost_usd"])),
             style="bold green" if row["model"] == chosen else None,
         )
     return table
-
-
-def _usd(cost: Any) -> str:
-    return f"${cost:.2g}" if cost and cost < 0.01 else f"${cost:.4f}"

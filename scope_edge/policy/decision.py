@@ -14,6 +14,7 @@ from scope_edge.estimator import Estimates
 
 if TYPE_CHECKING:
     from scope_edge.explanation import Explanation
+    from scope_edge.policy.rules import Policy
 
 __all__ = ["Decision", "DecisionRule", "Plan"]
 
@@ -33,6 +34,8 @@ class Decision:
     value_usd : float
         What a right answer counts as worth: 0 asks for the cheapest model, infinity for the best.
     estimates : Estimates
+    policy : Policy
+        What was asked for.
     met : bool
         Whether everything that was asked for holds. If not, `model` is the nearest choice, and `reason` says
         which limit could not be met.
@@ -50,6 +53,7 @@ class Decision:
     alpha: float | None
     value_usd: float
     estimates: Estimates
+    policy: Policy = field(repr=False)
     met: bool = True
     reason: str = ""
     risk: float = 0.5

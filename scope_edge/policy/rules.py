@@ -142,6 +142,7 @@ class Policy:
             alpha=alpha,
             value_usd=value_usd,
             estimates=estimates,
+            policy=self,
             met=bool(choices.met[0]),
             reason=choices.reasons[0],
             risk=self._risk,
@@ -229,6 +230,20 @@ class Policy:
                 remedy="Permit another one; router.describe_model(name, local=True) says that one is local.",
             )
         return permitted
+
+    def within(self, estimates: Estimates) -> Mask:
+        """Which models keep all limits, (n_prompts, n_models).
+
+        Raises
+        ------
+        UnknownModelError, UsageError
+            As `permitted` does.
+        """
+        p, cost = at_risk(estimates, self._risk)
+        within = np.tile(self.permitted(estimates), (len(p), 1))
+        for limit in self._limits(estimates, p, cost):
+            within &= limit.holds
+        return within
 
     def _objective(self, dial: Dial) -> tuple[float | None, float]:
         """The position of the dial, if it was set by one, and what a right answer counts as worth, in USD."""

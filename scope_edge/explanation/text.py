@@ -1,0 +1,202 @@
+"""An explanation in words and tables, for a terminal or a log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scope_edge.pricing import dollars
+
+if TYPE_CHECKING:
+    from scope_edge.explanation.explaining import Explanation
+    from scope_edge.explanation.steps import Flip, Step
+    from scope_edge.explanation.voices import Voice
+
+__all__ = ["SHOWN", "Part", "opening", "parts", "sigmoid", "written"]
+
+SHOWN = 8
+"""So many of the anchors that spoke are shown."""
+
+_WIDTH = 44  # of the first column; a longer name is cut
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table with what is said above and below it; the first column is text, the others are figures."""
+
+    title: str
+    headings: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+    marked: int | None = None
+    """The row of what was chosen."""
+
+
+def written(explanation: Explanation) -> str:
+    """The whole as plain text, without colour."""
+    lines = list(opening(explanation))
+    for part in parts(explanation):
+        lines += ["", part.title, *_laid_out(part), *part.notes]
+    return "\n".join(lines)
+
+
+def opening(explanation: Explanation) -> Iterator[str]:
+    """What was decided, and by which sum."""
+    e = explanation
+    yield f"{e.model}: {e.reason}"
+    yield (
+        f"P(correct) {e.p_correct:.3f} (80% interval {e.p_low:.2f}-{e.p_high:.2f}), expected {dollars(e.cost_usd)} "
+        f"(90%: {dollars(e.cost_usd_p90)}), {e.output_tokens:.0f} tokens"
+    )
+    if e.risk < 0.5:
+        yield f"counted at risk {e.risk:g}: P {e.counted_p:.3f}, {dollars(e.counted_cost_usd)}"
+    if e.met and 0 < e.value_usd < math.inf:
+        worth = e.value_usd * e.counted_p - e.counted_cost_usd
+        yield (
+            f"a right answer counts as {dollars(e.value_usd)}, so the call is worth {dollars(e.value_usd)} x "
+            f"{e.counted_p:.3f} - {dollars(e.counted_cost_usd)} = {dollars(worth)}"
+        )
+    yield f"novelty {e.novelty:.2f}: {e.novelty:.0%} of known prompts lie closer to their nearest anchors"
+    for limit in e.limits:
+        effect = "decides: without it another model would be chosen" if limit.binds else "changes nothing"
+        yield f"{limit.name} {limit.value}: rules out {limit.excluded} of {e.candidates} models, {effect}"
+    if 0 < e.within < e.candidates:
+        yield f"{e.within} of {e.candidates} models keep all limits"
+
+
+def parts(explanation: Explanation) -> Iterator[Part]:
+    """The tables, in the order in which they are read."""
+    yield _why(explanation)
+    yield _anchors(explanation)
+    yield _second(explanation)
+    yield _dial(explanation)
+
+
+def sigmoid(logit: float) -> float:
+    """The probability of a logit."""
+    return 1 / (1 + math.exp(-min(max(logit, -60.0), 60.0)))
+
+
+def _why(explanation: Explanation) -> Part:
+    other = explanation.runner_up
+    rivals = [explanation.terms] if other is None else [explanation.terms, other.terms]
+    so_far, rows = 0.0, []
+    for place, term in enumerate(explanation.terms):
+        so_far += term.logit
+        rows.append((term.says, f"{sigmoid(so_far):.3f}", *(f"{terms[place].logit:+z.2f}" for terms in rivals)))
+    sums = [sum(term.logit for term in terms) for terms in rivals]
+    rows.append(("all together: the logit of P", f"{sigmoid(sums[0]):.3f}", *(f"{one:+z.2f}" for one in sums)))
+    first, *factors = explanation.factors
+    tokens = [f"{first.times:.0f} ({first.says})", *(f"{factor.times:.2f} ({factor.says})" for factor in factors)]
+    return Part(
+        f"Why P is {explanation.p_correct:.3f}: what raises and lowers the logit, log(P / (1 - P))",
+        ("", "P so far", "chosen", *([] if other is None else ["runner-up"])),
+        tuple(rows),
+        (f"Tokens: {' x '.join(tokens)}",),
+    )
+
+
+def _anchors(explanation: Explanation) -> Part:
+    near = explanation.neighbours
+    rows = [
+        (
+            _name(voice),
+            f"{voice.similarity:.2f}",
+            f"{voice.share:.1%}",
+            f"{voice.score:.2f}",
+            f"{voice.predicted:.2f}",
+            f"{voice.shift:+z.3f}",
+        )
+        for voice in near.voices[:SHOWN]
+    ]
+    rest = near.voices[SHOWN:]
+    if rest:
+        mean = sum(voice.similarity for voice in rest) / len(rest)
+        rows.append(
+            (
+                f"{len(rest)} more",
+                f"{mean:.2f}",
+                f"{sum(voice.share for voice in rest):.1%}",
+                f"{sum(voice.score for voice in rest) / len(rest):.2f}",
+                f"{sum(voice.predicted for voice in rest) / len(rest):.2f}",
+                f"{sum(voice.shift for voice in rest):+z.3f}",
+            )
+        )
+    alone = () if rows else ("None of them speaks: the residual is 0, and P rests on the other terms.",)
+    sources = ", ".join(f"{source.source} {source.share:.0%}" for source in near.sources[:4])
+    more = len(near.sources) - 4
+    return Part(
+        f"Anchors that spoke: {near.known} of the {near.n} nearest, with {near.known_share:.0%} of the votes, have a "
+        f"result of {explanation.model}",
+        ("anchor", "similarity", "share", "score", "foretold", "adds"),
+        tuple(rows),
+        (
+            *alone,
+            f"All {near.n} by source: {sources}{f', {more} more' if more > 0 else ''}",
+        ),
+    )
+
+
+def _second(explanation: Explanation) -> Part:
+    other = explanation.runner_up
+    if other is None:
+        return Part("Runner-up: none, no other model may be chosen")
+    notes = [other.why]
+    if other.regret is not None:
+        lost = f"{other.regret * 100:.2g} points of P" if other.regret_in == "p" else dollars(other.regret)
+        notes.append(f"Regret, what taking it would lose: {lost}")
+    figures = f"P {other.p_correct:.3f}, {dollars(other.cost_usd)}"
+    if explanation.risk < 0.5:
+        figures += f" (counted: P {other.counted_p:.3f}, {dollars(other.counted_cost_usd)})"
+    return Part(f"Runner-up: {other.model}, {figures}", notes=tuple(notes))
+
+
+def _dial(explanation: Explanation) -> Part:
+    rows, marked, limited = [], None, explanation.within < explanation.candidates
+    for place, step in enumerate(explanation.steps):
+        if step.model == explanation.model:
+            marked = place
+        rows.append((step.model, _range(step), f"{step.p_correct:.3f}", dollars(step.cost_usd)))
+    return Part(
+        "The dial for this prompt, without limits",
+        ("model", "alpha", "P", "USD"),
+        tuple(rows),
+        (*_turn("below", explanation.below, limited), *_turn("above", explanation.above, limited)),
+        marked,
+    )
+
+
+def _name(voice: Voice) -> str:
+    """The anchor's id, its source where the id does not say it, and its category."""
+    parts = [voice.anchor, "" if voice.anchor.startswith(voice.source) else voice.source, voice.category]
+    return ", ".join(part for part in parts if part)
+
+
+def _range(step: Step) -> str:
+    if step.alpha_from == step.alpha_to:
+        return f"{step.alpha_from:g} alone"
+    return f"{step.alpha_from:.3f}-{step.alpha_to:.3f}"
+
+
+def _turn(which: str, flip: Flip | None, limited: bool) -> Iterator[str]:
+    if flip is None:
+        return
+    where = "" if flip.alpha is None else f" alpha {flip.alpha:.3f}, where"
+    value = "only P counts" if flip.value_usd == math.inf else f"a right answer is worth {dollars(flip.value_usd)}"
+    within = " within the limits" if limited else ""
+    yield f"Another choice{within} {which}{where} {value}: {flip.model}"
+
+
+def _laid_out(part: Part) -> Iterator[str]:
+    """The rows under each other, figures to the right."""
+    table = [(_cut(first), *figures) for first, *figures in (part.headings, *part.rows)] if part.rows else []
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    for place, (first, *figures) in enumerate(table, -1):
+        cells = (figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=True))
+        yield "  ".join(("*" if place == part.marked else " ", first.ljust(_WIDTH), *cells))
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _WIDTH else f"{name[: _WIDTH - 3]}..."
