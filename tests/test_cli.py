@@ -21,7 +21,7 @@ from scope_edge import Router, __version__
 from scope_edge.bundle import default_bundle
 from scope_edge.cli.app import app, main
 
-ROUTE_FIELDS = ["model", "p_correct", "cost_usd", "alpha", "novelty", "estimates"]
+ROUTE_FIELDS = ["model", "p_correct", "cost_usd", "alpha", "met", "reason", "risk", "novelty", "estimates"]
 ESTIMATE_FIELDS = ["model", "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd"]
 
 
@@ -108,6 +108,61 @@ def test_route_prints_a_table(cli, router):
     assert ("more, see --top" in run.out) == (len(router.models) > 2)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"min_accuracy": 0.8}, {"max_cost_usd": 1e-4}, {"min_accuracy": 0.7, "max_cost_usd": 1e-3, "risk": 0.1}],
+    ids=str,
+)
+def test_route_takes_limits(cli, router, options):
+    arguments = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    answer = cli("route", PROMPTS[5], *arguments, "--json").json()
+    decision = router.route(PROMPTS[5], **options)
+    said = (decision.model, decision.alpha, decision.met, decision.reason, decision.risk)
+    assert tuple(answer[name] for name in ("model", "alpha", "met", "reason", "risk")) == said
+    assert cli("explain", PROMPTS[5], *arguments, "--json").json() == decision.explain().to_json()
+
+
+def test_route_says_why_and_what_cannot_be_met(cli, router):
+    met = cli("route", PROMPTS[5], "--min-accuracy", "0.9", "--top", "1").out
+    assert "(the cheapest model with P of at least 0.9)" in met
+    # The chosen model stands first, though cheaper ones miss the floor.
+    assert met.count(router.route(PROMPTS[5], min_accuracy=0.9).model) == 2
+    missed = cli("route", PROMPTS[5], "--min-accuracy", "0.9999").out
+    assert missed.splitlines()[1].startswith("no model reaches P = 0.9999; ")
+
+
+@pytest.mark.parametrize("options", [["--alpha", "0.8"], ["--value-usd", "inf"], ["--models", "gpt-4*"]])
+def test_explain_prints_one_json_object(cli, router, options):
+    answer = cli("explain", PROMPTS[5], *options, "--json").json()
+    named = {options[0].strip("-").replace("-", "_"): options[1]}
+    named = {name: value if name == "models" else float(value) for name, value in named.items()}
+    assert answer == router.route(PROMPTS[5], **named).explain().to_json()
+
+
+def test_explain_prints_tables(cli, router):
+    explanation = router.route(PROMPTS[5], max_cost_usd=1e-3).explain()
+    run = cli("explain", PROMPTS[5], "--max-cost-usd", "1e-3")
+    assert run.code == 0, run.err
+    assert run.out.startswith(f"{explanation.model}: {explanation.reason}\n")
+    for text in (
+        f"Runner-up: {explanation.runner_up.model}",
+        "max_cost_usd 0.001",
+        explanation.neighbours.voices[0].anchor,
+        *(term.says for term in explanation.terms),
+        *(step.model for step in explanation.steps),
+    ):
+        assert text in run.out
+
+
+def test_explain_draws(cli, small_bundle, tmp_path):
+    pytest.importorskip("matplotlib")
+    run = cli("explain", "hi", "-b", small_bundle, "--plot", tmp_path / "why.png")
+    assert run.code == 0, run.err
+    assert "Runner-up" in run.out
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+    refused(cli("explain", "hi", "-b", small_bundle, "--plot", tmp_path / "why.bmp"), ".png, .svg or .pdf")
+
+
 def test_a_dash_reads_standard_input(cli, small_bundle):
     long = "Explain this: ünïcode\n" * 500
     piped = cli("route", "-", "--json", "-b", small_bundle, stdin=long.encode()).json()
@@ -169,7 +224,7 @@ def test_brackets_in_a_name_are_not_markup(cli, small_bundle, tmp_path):
     text = (bundle / "models.json").read_text(encoding="utf-8")
     (bundle / "models.json").write_text(text.replace('"tiny"', '"tiny[bold]"'), encoding="utf-8")
     rehash(bundle)
-    for command in (["models"], ["estimate", "hi"], ["route", "hi", "--models", "tiny[bold]"]):
+    for command in (["models"], *([name, "hi", "--models", "tiny[bold]"] for name in ("estimate", "route", "explain"))):
         assert "tiny[bold]" in cli(*command, "--bundle", bundle).out
 
 
@@ -303,6 +358,7 @@ def test_the_commands_are_those_that_exist_now():
     expected = {
         "bench",
         "route",
+        "explain",
         "estimate",
         "models",
         "add-model",
@@ -338,7 +394,7 @@ def test_the_root_lists_the_commands_and_the_version(cli):
 # --- what is expected to go wrong: one line, exit code 2 ---
 
 
-@pytest.mark.parametrize("command", ["route", "estimate"])
+@pytest.mark.parametrize("command", ["route", "estimate", "explain"])
 @pytest.mark.parametrize("prompt", ["", "  ", "lone \udcff surrogate"])
 def test_a_bad_prompt(cli, small_bundle, command, prompt):
     refused(cli(command, prompt, "-b", small_bundle), "The prompt is")
@@ -471,6 +527,11 @@ def test_a_report_that_cannot_be_written(cli, table_folder, small_bundle, tmp_pa
 def test_a_missing_extra(cli, table_folder, small_bundle, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
     refused(cli("evaluate", "--data", table_folder, "-b", small_bundle), "pip install", "scope-edge[")
+
+
+def test_a_picture_without_matplotlib(cli, small_bundle, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    refused(cli("explain", "hi", "-b", small_bundle, "--plot", tmp_path / "why.png"), "'scope-edge[evaluate]'")
 
 
 # --- the same in a process of its own ---

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from scope_edge import __version__
-from scope_edge.cli import making, planning, pool, query, speed
+from scope_edge.cli import explaining, making, planning, pool, query, speed
 from scope_edge.errors import ScopeEdgeError
 
 __all__ = ["app", "main"]
@@ -36,6 +36,7 @@ def _root(
 
 
 query.register(app)
+explaining.register(app)
 pool.register(app)
 planning.register(app)
 making.register(app)

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scope_edge.errors import MissingExtraError, UsageError
-from scope_edge.evaluate.plots.canvas import STYLE, no_glyph_warnings, png
+from scope_edge.evaluate.plots.canvas import STYLE, no_glyph_warnings, png, rendered
+from scope_edge.evaluate.plots.decision import decision_figure
 from scope_edge.evaluate.plots.frontier import frontier, frontier_models, looks_of
 from scope_edge.evaluate.plots.predictions import joining, novelty, reliability, token_quantiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["frontier_models", "plots", "png", "write_plots"]
+    from scope_edge.policy import Decision
+
+__all__ = ["frontier_models", "plots", "png", "write_decision", "write_plots"]
 
 
 def plots(report: Mapping[str, Any]) -> dict[str, Figure]:
@@ -69,3 +72,28 @@ def write_plots(report: Mapping[str, Any], folder: Path) -> list[Path]:
             raise UsageError(f"Cannot write {path}", got=str(error)) from error
         paths.append(path)
     return paths
+
+
+def write_decision(decision: Decision, path: Path) -> None:
+    """Draw why a model was chosen: the terms of its P, and all candidates by P and cost.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    UsageError
+        The file is none of .png, .svg and .pdf, or cannot be written; or the decision has no evidence.
+    """
+    try:
+        from matplotlib import rc_context
+    except ImportError as error:
+        raise MissingExtraError("Plotting", "matplotlib", "evaluate") from error
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in ("png", "svg", "pdf"):
+        raise UsageError("Cannot draw into such a file", expected="a name ending in .png, .svg or .pdf", got=str(path))
+    with rc_context(STYLE), no_glyph_warnings():
+        picture = rendered(decision_figure(decision), kind)
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise UsageError(f"Cannot write {path}", got=str(error)) from error

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from scope_edge.evaluate.names import shown
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
+    "BELOW_RIGHT",
     "BLUE",
     "GREEN",
     "GREY",
     "ORANGE",
     "STYLE",
+    "Place",
     "legend_label",
+    "name_dots",
     "new_figure",
     "no_glyph_warnings",
     "png",
+    "rendered",
     "short_name",
 ]
 
@@ -49,6 +54,15 @@ STYLE: dict[Any, Any] = {
 }
 _DPI = 150
 
+Place = tuple[float, float, Literal["left", "center", "right"], Literal["bottom", "center", "top"]]
+"""Points to the right and up, and which side of a text lies there."""
+
+BELOW_RIGHT: tuple[Place, ...] = (
+    (7, -4, "left", "top"), (9, 0, "left", "center"), (-7, 3, "right", "bottom"), (7, 3, "left", "bottom"),
+    (-7, -4, "right", "top"), (7, -16, "left", "top"),
+)  # fmt: skip
+"""Where a frontier that rises to the right is not."""
+
 
 @contextmanager
 def no_glyph_warnings() -> Iterator[None]:
@@ -70,9 +84,16 @@ def new_figure(width: float, height: float, *grid: int, **options: Any) -> tuple
 
 def png(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file, the same on every run."""
-    out = BytesIO()
-    with no_glyph_warnings():
-        figure.savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
+    return rendered(figure, "png")
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """A figure as the bytes of a file of this kind, "png", "svg" or "pdf", the same on every run."""
+    from matplotlib import rc_context
+
+    out, dated = BytesIO(), {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+    with no_glyph_warnings(), rc_context({"svg.hashsalt": "scope-edge"}):
+        figure.savefig(out, format=kind, dpi=_DPI, metadata={dated[kind]: None})
     return out.getvalue()
 
 
@@ -86,3 +107,37 @@ def legend_label(name: str, most: int) -> str:
     """A label for a legend: matplotlib keeps what begins with an underscore out of its legends."""
     text = short_name(name, most)
     return text.replace("_", "\u02cd", 1) if text.startswith("_") else text
+
+
+def name_dots(
+    figure: Figure, axes: Axes, dots: Sequence[tuple[str, float, float]], places: Sequence[Place] = BELOW_RIGHT
+) -> None:
+    """Label dots (name, x, y) at the first of the places around them that is free."""
+    from matplotlib import patheffects
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()
+    halo = [patheffects.withStroke(linewidth=3, foreground="white")]
+    taken = []
+    for _, x, y in dots:
+        right, up = axes.transData.transform((x, y))
+        taken.append(Bbox.from_bounds(right - 4, up - 4, 8, 8))
+    for name, *point in dots:
+        for x, y, across, along in places:
+            text = axes.annotate(
+                short_name(name, 28), (point[0], point[1]), (x, y), textcoords="offset points", ha=across, va=along,
+                fontsize=9, zorder=9, path_effects=halo,
+            )  # fmt: skip
+            extent = text.get_window_extent()
+            if _inside(axes, extent) and not any(extent.overlaps(other) for other in taken):
+                break
+            text.remove()
+        else:
+            continue  # rather no label than one on top of another; the table names them all
+        taken.append(extent)
+
+
+def _inside(axes: Axes, extent: Any) -> bool:
+    box = axes.bbox
+    within: bool = box.x0 <= extent.x0 and extent.x1 <= box.x1 and box.y0 <= extent.y0 and extent.y1 <= box.y1 + 12
+    return within

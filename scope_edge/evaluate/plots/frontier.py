@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.evaluate.names import ORACLE, OURS
-from scope_edge.evaluate.plots.canvas import GREY, ORANGE, legend_label, new_figure, short_name
+from scope_edge.evaluate.plots.canvas import GREY, ORANGE, legend_label, name_dots, new_figure, short_name
 from scope_edge.evaluate.routing import FREE_USD
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["frontier", "frontier_models", "looks_of"]
@@ -110,36 +109,10 @@ def frontier(name: str, pool: Mapping[str, Any], looks: Mapping[str, dict[str, A
         handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0,
         title="predictor, area under the frontier", alignment="left", title_fontsize=9,
     )  # fmt: skip
-    _name_dots(figure, axes, [*best, *(model for model in pareto if model not in best)])
+    named_models = [*best, *(model for model in pareto if model not in best)]
+    points = zip(_per_thousand([model["cost_usd"] for model in named_models]).tolist(), named_models, strict=True)
+    name_dots(figure, axes, [(str(model["model"]), cost, float(model["accuracy"])) for cost, model in points])
     return figure
-
-
-def _name_dots(figure: Figure, axes: Axes, models: Sequence[Mapping[str, Any]]) -> None:
-    """Label dots below right, where the frontier is not, or nearby where that place is taken."""
-    from matplotlib import patheffects
-
-    figure.draw_without_rendering()
-    halo = [patheffects.withStroke(linewidth=3, foreground="white")]
-    taken: list[Any] = []
-    places = [
-        (7, -4, "left", "top"), (9, 0, "left", "center"), (-7, 3, "right", "bottom"), (7, 3, "left", "bottom"),
-        (-7, -4, "right", "top"), (7, -16, "left", "top"),
-    ]  # fmt: skip
-    for model in models:
-        point = (float(_per_thousand([model["cost_usd"]])[0]), float(model["accuracy"]))
-        for x, y, across, along in places:
-            text = axes.annotate(
-                short_name(str(model["model"]), 28), point, (x, y), textcoords="offset points", ha=across, va=along,
-                fontsize=9, zorder=9, path_effects=halo,
-            )  # fmt: skip
-            extent = text.get_window_extent()
-            inside = axes.bbox.x0 <= extent.x0 and extent.x1 <= axes.bbox.x1 and axes.bbox.y0 <= extent.y0
-            if inside and not any(extent.overlaps(other) for other in taken):
-                break
-            text.remove()
-        else:
-            continue  # rather no label than one on top of another; the table names them all
-        taken.append(extent)
 
 
 def _per_thousand(cost_usd: Sequence[float]) -> NDArray[np.float64]:
