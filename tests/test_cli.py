@@ -233,7 +233,7 @@ def test_brackets_in_a_path_are_not_markup(cli, small_bundle, outcomes, tmp_path
     run = cli("add-model", "guest", outcomes, "--price-in", "0", "--price-out", "0", "-o", out, "-b", small_bundle)
     assert run.code == 0, run.err
     assert "[bold]bundle" in run.out.replace("\n", "")
-    run = cli("plan", "verify", "--bundle", out)
+    run = cli("verify", "--bundle", out)
     assert run.code == 0, run.err
     assert "[bold]bundle" in run.out.replace("\n", "")
 
@@ -309,10 +309,10 @@ def test_models_show_what_any_of_them_states(cli, small_bundle, tmp_path):
 
 
 def test_a_bundle_is_verified(cli, router):
-    answer = cli("plan", "verify", "--json").json()
+    answer = cli("verify", "--json").json()
     assert (answer["bundle"], answer["ok"]) == (str(default_bundle()), True)
     assert "encoder.onnx" in answer["files"]
-    assert f"{len(router.models)} models" in cli("plan", "verify").out
+    assert f"{len(router.models)} models" in cli("verify").out
 
 
 def test_a_bundle_is_built_and_judged(cli, table_folder, tmp_path):
@@ -340,7 +340,7 @@ def test_building_and_judging_print_tables(cli, table_folder, tmp_path):
     assert run.code == 0, run.err
     assert "model by source mean" in run.out
     assert "| model by source mean |" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-    assert cli("plan", "verify", "--bundle", tmp_path / "out").code == 0
+    assert cli("verify", "--bundle", tmp_path / "out").code == 0
 
 
 # --- help ---
@@ -424,7 +424,7 @@ def test_models_without_a_name(cli, small_bundle):
     refused(cli("route", "hi", "--models", " , ", "-b", small_bundle), "No models are named")
 
 
-@pytest.mark.parametrize("command", [["route", "hi"], ["estimate", "hi"], ["models"], ["plan", "verify"]])
+@pytest.mark.parametrize("command", [["route", "hi"], ["estimate", "hi"], ["models"], ["verify"]])
 def test_a_bundle_that_is_none(cli, tmp_path, command):
     refused(cli(*command, "--bundle", tmp_path / "nowhere"), "No bundle at")
 
@@ -432,7 +432,7 @@ def test_a_bundle_that_is_none(cli, tmp_path, command):
 def test_a_damaged_bundle(cli, small_bundle, tmp_path):
     shutil.copytree(small_bundle, tmp_path / "bundle")
     (tmp_path / "bundle" / "tokenizer.json").write_bytes(b"{}")
-    for command in (["plan", "verify"], ["route", "hi"], ["models"]):
+    for command in (["verify"], ["route", "hi"], ["models"]):
         refused(cli(*command, "--bundle", tmp_path / "bundle"), "tokenizer.json")
 
 
@@ -543,7 +543,7 @@ def test_a_picture_without_matplotlib(cli, small_bundle, monkeypatch, tmp_path):
         (["route", "-"], b"caf\xe9", b"not valid Unicode"),
         (["route", "hi", "--models", "zzz*"], b"", b"No model matches"),
         (["route", "hi", "--alpha", "7"], b"", b"Bad alpha"),
-        (["plan", "verify", "--bundle", "no/bundle/here"], b"", b"No bundle at"),
+        (["verify", "--bundle", "no/bundle/here"], b"", b"No bundle at"),
         (["remove-model", "nobody", "--out", "x"], b"", b"nobody"),
     ],
 )

@@ -144,6 +144,7 @@ class Budget:
             alpha=None,
             value_usd=chosen.value_usd,
             estimates=estimates,
+            policy=self._within,
             met=chosen.met,
             reason=chosen.reason,
             risk=self._within.risk or self._within.default_risk,
