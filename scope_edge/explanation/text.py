@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     from scope_edge.explanation.steps import Flip, Step
     from scope_edge.explanation.voices import Voice
 
-__all__ = ["SHOWN", "Part", "opening", "parts", "sigmoid", "written"]
+__all__ = ["Part", "opening", "parts", "written"]
 
-SHOWN = 8
-"""So many of the anchors that spoke are shown."""
-
+_SHOWN = 8  # of the anchors that spoke
 _WIDTH = 44  # of the first column; a longer name is cut
 
 
@@ -74,7 +72,7 @@ def parts(explanation: Explanation) -> Iterator[Part]:
     yield _dial(explanation)
 
 
-def sigmoid(logit: float) -> float:
+def _sigmoid(logit: float) -> float:
     """The probability of a logit."""
     return 1 / (1 + math.exp(-min(max(logit, -60.0), 60.0)))
 
@@ -85,9 +83,9 @@ def _why(explanation: Explanation) -> Part:
     so_far, rows = 0.0, []
     for place, term in enumerate(explanation.terms):
         so_far += term.logit
-        rows.append((term.says, f"{sigmoid(so_far):.3f}", *(f"{terms[place].logit:+z.2f}" for terms in rivals)))
+        rows.append((term.says, f"{_sigmoid(so_far):.3f}", *(f"{terms[place].logit:+z.2f}" for terms in rivals)))
     sums = [sum(term.logit for term in terms) for terms in rivals]
-    rows.append(("all together: the logit of P", f"{sigmoid(sums[0]):.3f}", *(f"{one:+z.2f}" for one in sums)))
+    rows.append(("all together: the logit of P", f"{_sigmoid(sums[0]):.3f}", *(f"{one:+z.2f}" for one in sums)))
     first, *factors = explanation.factors
     tokens = [f"{first.times:.0f} ({first.says})", *(f"{factor.times:.2f} ({factor.says})" for factor in factors)]
     return Part(
@@ -109,9 +107,9 @@ def _anchors(explanation: Explanation) -> Part:
             f"{voice.predicted:.2f}",
             f"{voice.shift:+z.3f}",
         )
-        for voice in near.voices[:SHOWN]
+        for voice in near.voices[:_SHOWN]
     ]
-    rest = near.voices[SHOWN:]
+    rest = near.voices[_SHOWN:]
     if rest:
         mean = sum(voice.similarity for voice in rest) / len(rest)
         rows.append(

@@ -110,23 +110,23 @@ def legend_label(name: str, most: int) -> str:
 
 
 def name_dots(
-    figure: Figure, axes: Axes, dots: Sequence[tuple[str, float, float]], places: Sequence[Place] = BELOW_RIGHT
+    figure: Figure, axes: Axes, dots: Sequence[tuple[str, float, float, str]], places: Sequence[Place] = BELOW_RIGHT
 ) -> None:
-    """Label dots (name, x, y) at the first of the places around them that is free."""
+    """Label dots (name, x, y, colour of the name) at the first of the places around them that is free."""
     from matplotlib import patheffects
     from matplotlib.transforms import Bbox
 
     figure.draw_without_rendering()
     halo = [patheffects.withStroke(linewidth=3, foreground="white")]
     taken = []
-    for _, x, y in dots:
+    for _, x, y, _ in dots:
         right, up = axes.transData.transform((x, y))
         taken.append(Bbox.from_bounds(right - 4, up - 4, 8, 8))
-    for name, *point in dots:
+    for name, *point, color in dots:
         for x, y, across, along in places:
             text = axes.annotate(
                 short_name(name, 28), (point[0], point[1]), (x, y), textcoords="offset points", ha=across, va=along,
-                fontsize=9, zorder=9, path_effects=halo,
+                fontsize=9, zorder=9, color=color, path_effects=halo,
             )  # fmt: skip
             extent = text.get_window_extent()
             if _inside(axes, extent) and not any(extent.overlaps(other) for other in taken):

@@ -50,7 +50,7 @@ def _waterfall(axes: Axes, explanation: Explanation) -> None:
     begins = np.append(0.0, ends[:-1])
     total = float(ends[-1])
     rows = np.arange(len(logits) + 1)
-    colours = [GREY, *(GREEN if logit >= 0 else ORANGE for logit in logits[1:]), BLUE]
+    colours = [GREY, *(GREEN if logit >= 0 else ORANGE for logit in logits[1:]), "#333333"]
     axes.barh(rows, [*logits, total], left=[*begins, 0.0], color=colours, height=0.62, zorder=3)
     for row, end in enumerate(ends):
         axes.plot([end, end], [row, row + 1], color="black", linewidth=0.7, zorder=4)
@@ -126,7 +126,10 @@ def _candidates(figure: Figure, axes: Axes, decision: Decision, explanation: Exp
     # The next ones on the dial and its ends; all names would not fit.
     next_to = [at[flip.model] for flip in (explanation.below, explanation.above) if flip is not None]
     named = dict.fromkeys((chosen, *other, *next_to, steps[0], steps[-1]))
-    name_dots(figure, axes, [(estimates.models[column], x[column], p[column]) for column in named], _ABOVE)
+    colours = dict.fromkeys(other, BLUE) | {chosen: ORANGE}
+    name_dots(
+        figure, axes, [(estimates.models[one], x[one], p[one], colours.get(one, "black")) for one in named], _ABOVE
+    )
 
 
 def _guides(axes: Axes, decision: Decision, explanation: Explanation) -> None:

@@ -111,7 +111,7 @@ def frontier(name: str, pool: Mapping[str, Any], looks: Mapping[str, dict[str, A
     )  # fmt: skip
     named_models = [*best, *(model for model in pareto if model not in best)]
     points = zip(_per_thousand([model["cost_usd"] for model in named_models]).tolist(), named_models, strict=True)
-    name_dots(figure, axes, [(str(model["model"]), cost, float(model["accuracy"])) for cost, model in points])
+    name_dots(figure, axes, [(str(model["model"]), cost, float(model["accuracy"]), "black") for cost, model in points])
     return figure
 
 
