@@ -296,6 +296,14 @@ class Estimator:
         shares = np.maximum(votes, 1).astype(np.float64)  # where nobody is near, all count alike
         return Neighbourhood(rows, cosines, votes / _LOUDEST, shares / shares.sum())
 
+    def recorded(self, encoding: Encoding, model: str) -> tuple[float, float]:
+        """What outcomes that were learned since say of a model near a prompt: their residual, and its information."""
+        if self._learned is None:
+            return 0.0, 0.0
+        n_models, column = len(self.names), self.names.index(model)
+        heard = self._learned.beside(encoding.z[None], self.settings.neighbours, self._voices, n_models).heard[0]
+        return heard[column] / (UNIT * _LOUDEST), heard[n_models + column] / (UNIT * _LOUDEST)
+
     def _weigh(
         self,
         z: NDArray[np.float32],

@@ -227,6 +227,21 @@ def test_what_was_learned_survives_a_change_of_the_pool(router):
     assert router.estimate(LIKE_IT, models=name).p_correct < bare
 
 
+def test_an_explanation_tells_what_was_recorded(router):
+    decision = router.route(LIKE_IT, alpha=0.5)
+    assert decision.explain().neighbours.recorded == 0
+    for _ in range(3):
+        router.record(ASKED, decision.model, score=0)
+    explanation = router.route(LIKE_IT, models=decision.model).explain()
+    shifts = sum(voice.shift for voice in explanation.neighbours.voices)
+    (residual,) = (term.logit for term in explanation.terms if term.name == "residual")
+    assert explanation.neighbours.recorded < -0.1
+    assert shifts + explanation.neighbours.recorded == pytest.approx(residual, abs=0.01)
+    total = sum(term.logit for term in explanation.terms)
+    assert total == pytest.approx(math.log(explanation.p_correct / (1 - explanation.p_correct)), abs=1e-4)
+    assert "Recorded calls on prompts like this one add -" in str(explanation)
+
+
 # --- forgetting, exporting, compacting ---
 
 

@@ -122,7 +122,9 @@ def _anchors(explanation: Explanation) -> Part:
                 f"{sum(voice.shift for voice in rest):+z.3f}",
             )
         )
-    alone = () if rows else ("None of them speaks: the residual is 0, and P rests on the other terms.",)
+    alone = [] if rows else ["None of them speaks: the residual is 0, and P rests on the other terms."]
+    if near.recorded:
+        alone = [f"Recorded calls on prompts like this one add {near.recorded:+z.3f} to the residual."]
     sources = ", ".join(f"{source.source} {source.share:.0%}" for source in near.sources[:4])
     more = len(near.sources) - 4
     return Part(

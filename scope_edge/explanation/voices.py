@@ -44,7 +44,8 @@ class Neighbours:
     """All that were asked.
 
     n: how many; known: how many of them have a result of the model; known_share: those' part of the votes.
-    voices: the loudest first. sources: of all neighbours, the largest share first.
+    voices: the loudest first. sources: of all neighbours, the largest share first. recorded: what calls that were
+    recorded since add to the residual's logit.
     """
 
     n: int
@@ -52,6 +53,7 @@ class Neighbours:
     known_share: float
     voices: tuple[Voice, ...]
     sources: tuple[Source, ...]
+    recorded: float
 
 
 def voices(evidence: Evidence, neighbourhood: Neighbourhood, model: str) -> Neighbours:
@@ -65,7 +67,8 @@ def voices(evidence: Evidence, neighbourhood: Neighbourhood, model: str) -> Neig
     predicted = 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
     codes = prints.scores[rows, column]
     scores, known = decode_scores(codes).astype(np.float64), codes != MISSING
-    information = (loudness * predicted * (1 - predicted))[known].sum() + settings.shrinkage
+    residual, recorded = estimator.recorded(evidence.encoding, model)
+    information = (loudness * predicted * (1 - predicted))[known].sum() + recorded + settings.shrinkage
     shifts = settings.weights[3] * loudness * (scores - predicted) / information
     found = [
         Voice(
@@ -92,4 +95,5 @@ def voices(evidence: Evidence, neighbourhood: Neighbourhood, model: str) -> Neig
         known_share=float(shares[known].sum()),
         voices=tuple(found),  # the nearest come first, and they are the loudest
         sources=tuple(sorted(sources, key=lambda source: -source.share)),
+        recorded=float(settings.weights[3] * residual / information),
     )
