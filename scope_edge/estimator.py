@@ -185,16 +185,18 @@ class Evidence(NamedTuple):
 
 
 class Neighbourhood(NamedTuple):
-    """The anchors nearest to a prompt, best first, and how loudly each speaks; all of shape (k,).
+    """The anchors nearest to a prompt, best first, and how loudly each speaks.
 
-    rows int32, cosines float32; voices float64 in [0, 1], the weights of their results; shares float64, their
-    part in the mean loadings, with the sum 1.
+    rows int32, cosines float32, of shape (k,); voices float64 in [0, 1], the weights of their results; shares
+    float64, their part of all votes, with the sum 1. near float64 (n_loadings,): the mean loadings around the prompt,
+    in which outcomes that were learned since count too.
     """
 
     rows: NDArray[np.int32]
     cosines: NDArray[np.float32]
     voices: NDArray[np.float64]
     shares: NDArray[np.float64]
+    near: NDArray[np.float64]
 
 
 _ROWS = {name: figure.row for name, figure in vars(Estimates).items() if isinstance(figure, _Figure)}
@@ -294,7 +296,13 @@ class Estimator:
         rows, cosines = self.anchors.nearest(encoding.z, self.settings.neighbours)
         votes = self._voices[(np.clip(cosines, 0, 1) * np.float32(_STEPS)).astype(np.intp)]
         shares = np.maximum(votes, 1).astype(np.float64)  # where nobody is near, all count alike
-        return Neighbourhood(rows, cosines, votes / _LOUDEST, shares / shares.sum())
+        near, total = shares @ self.anchors.loadings[rows].astype(np.float64), shares.sum()
+        if self._learned is not None:
+            more = self._learned.beside(encoding.z[None], self.settings.neighbours, self._voices, len(self.names)).near[
+                0
+            ]
+            near, total = near + more[: len(near)], total + more[-1]
+        return Neighbourhood(rows, cosines, votes / _LOUDEST, shares / shares.sum(), near / total)
 
     def recorded(self, encoding: Encoding, model: str) -> tuple[float, float]:
         """What outcomes that were learned since say of a model near a prompt: their residual, and its information."""

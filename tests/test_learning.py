@@ -236,7 +236,8 @@ def test_an_explanation_tells_what_was_recorded(router):
     shifts = sum(voice.shift for voice in explanation.neighbours.voices)
     (residual,) = (term.logit for term in explanation.terms if term.name == "residual")
     assert explanation.neighbours.recorded < -0.1
-    assert shifts + explanation.neighbours.recorded == pytest.approx(residual, abs=0.01)
+    # What anchors say was worked out before the model's latents moved.
+    assert shifts + explanation.neighbours.recorded == pytest.approx(residual, abs=0.05)
     total = sum(term.logit for term in explanation.terms)
     assert total == pytest.approx(math.log(explanation.p_correct / (1 - explanation.p_correct)), abs=1e-4)
     assert "Recorded calls on prompts like this one add -" in str(explanation)

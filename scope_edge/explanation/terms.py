@@ -64,12 +64,11 @@ class Breakdown:
         terms, lengths = estimator.terms([encoding])
         known, harder, suits, residual = terms[:, 0]
         known_length, longer, suits_length = lengths[:, 0]
-        near = neighbourhood.shares @ anchors.loadings[neighbourhood.rows].astype(np.float64)
 
         l0, l1, l2, l3 = settings.weights
         split = anchors.rank + 1
         latents = np.append(prints.population.theta_mean, -1.0)
-        common = near[:split] @ latents
+        common = neighbourhood.near[:split] @ latents
         average = l0 * (anchors.loadings[:, :split].mean(axis=0, dtype=np.float64) @ latents)
         ability = l0 * (known - common) + l2 * suits
         parts = np.stack(
@@ -81,7 +80,7 @@ class Breakdown:
         self._terms = parts
 
         k1, k2 = settings.length_weights
-        common_length = near[split:] @ np.append(prints.population.psi_mean, 1.0)
+        common_length = neighbourhood.near[split:] @ np.append(prints.population.psi_mean, 1.0)
         own = known_length - common_length + k2 * suits_length
         self._log_factors = np.stack(np.broadcast_arrays(common_length, k1 * longer, own))
         self._column_of = {name: column for column, name in enumerate(estimator.names)}

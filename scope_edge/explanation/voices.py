@@ -60,7 +60,7 @@ def voices(evidence: Evidence, neighbourhood: Neighbourhood, model: str) -> Neig
     """What the anchors around a prompt say of a model."""
     estimator = evidence.estimator
     anchors, prints, settings = estimator.anchors, estimator.fingerprints, estimator.settings
-    rows, cosines, loudness, shares = neighbourhood
+    rows, cosines, loudness, shares, _ = neighbourhood
     column = estimator.names.index(model)
     loadings = anchors.loadings[rows].astype(np.float64)
     logits = loadings[:, : anchors.rank] @ prints.theta_mean[column].astype(np.float64) - loadings[:, anchors.rank]
