@@ -20,11 +20,11 @@ def same(left: Estimates, right: Estimates) -> bool:
     return arrays and left.models == right.models and np.array_equal(left.novelty, right.novelty)
 
 
-def crafted(p, cost, models=None) -> Estimates:
+def crafted(p, cost, models=None, p90=0) -> Estimates:
     p, cost = np.asarray(p, np.float32), np.asarray(cost, np.float32)
     figures = np.zeros((*p.shape[:-1], 10, p.shape[-1]), np.float32)
     models = models or [f"m{i}" for i in range(p.shape[-1])]
     candidates = Candidates(tuple(ModelCard(name, Price(0, 0)) for name in models), Dial(1e-4, 1.0))
     estimates = Estimates(candidates, figures, novelty=0.0)
-    estimates.p_correct[:], estimates.cost_usd[:] = p, cost
+    estimates.p_correct[:], estimates.cost_usd[:], estimates.cost_usd_p90[:] = p, cost, p90
     return estimates

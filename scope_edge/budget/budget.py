@@ -34,6 +34,7 @@ _MOST_USD = 1e6  # keeps sums within SQLite's integers
 _KEPT_S = 7 * 86_400  # how long a settled call is remembered, so that settling it again is told
 _TIDY_EVERY = 256  # calls
 _LOW_ALPHA = 0.2  # of the dial: below, P falls faster than the cost does
+_MODEST = 8  # no call takes more than one in so many parts of what is left, if there is another choice
 _LARGEST_SHARE = 0.05  # of the budget, that a call may cost on average while nothing is known of their number
 
 
@@ -315,6 +316,9 @@ class Budget:
                     reason = self._nothing_fits(left, span, estimates.models[column], p90[row, column])
                     chosen.append(_Chosen(column, value_usd, False, reason, ""))
                     continue
+                # One dear call, more so if it turns out dearer yet, would leave nothing for those after it.
+                modest = fits & (p90_nano[row] <= left // _MODEST)
+                fits = modest if modest.any() else fits
                 (column,) = this._replace(open=fits).best(value_usd, order).tolist()
                 entry = Entry(_ticket(now_s), span.start_s, estimates.models[column], now_s, int(p90_nano[row, column]))
                 self._ledger.write_entry(entry)

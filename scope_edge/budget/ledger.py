@@ -2,7 +2,7 @@
 
 Amounts are whole nano-USD, so that sums are exact. Every change is one transaction, which a kill at any point
 leaves done or undone. The file is in write-ahead mode and synchronised at its checkpoints only: a power cut,
-unlike a kill, may undo the last transactions, but never one alone of those before it.
+unlike a kill, may undo the last of them.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ SLOTS = 24
 _MEMORY = 1000  # calls that the curve averages over: a few dear prompts make up much of the cost
 _SURE_AFTER = 10  # calls, and a tenth of those expected: until then today says little against the days before
 _EVENLY = 0.1  # of the calls of other days, spread evenly: some may come when there never were any
-_SPARE = 50  # calls seen are good for one more, whatever was expected
+_SPARE = 50  # calls seen are good for one more, whatever the time of day
+_SPARE_TOTAL = 5  # the same beyond a number that was only a guess; no clock tells when it is enough
 
 
 @dataclass
@@ -146,7 +147,7 @@ def calls_ahead(pace: Pace, share: float) -> float:
 def calls_left(pace: Pace, expected: int) -> float:
     """The calls to come of so many expected in all, the present one among them; some are, even beyond them."""
     n = float(pace.arrivals.sum())
-    return max(expected - n + 1, n / _SPARE, 1.0)
+    return max(expected - n + 1, n / _SPARE_TOTAL, 1.0)
 
 
 def target_of_share(spent: float, cheapest_usd: float, dearest_usd: float) -> float:

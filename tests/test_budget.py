@@ -1,0 +1,607 @@
+"""The running budget: what it reserves, counts and refuses, how it paces, and what it says when its store fails."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sqlite3
+import threading
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from comparing import crafted
+from hypothesis import given
+from hypothesis import strategies as st
+from processes import run_python
+
+from scope_edge import Budget, Cheapest, Tradeoff
+from scope_edge.budget import ledger, pacing
+from scope_edge.budget.pacing import SLOTS, VALUES_USD, Pace
+from scope_edge.budget.periods import span_at
+from scope_edge.errors import BudgetError, UsageError
+from scope_edge.policy import Policy
+
+MIDNIGHT = datetime(2024, 2, 29, tzinfo=UTC).timestamp()
+HOUR = 3600.0
+
+
+class Clock:
+    def __init__(self, now_s: float = MIDNIGHT) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "budget.db"
+
+
+# Two models, of which the dear one is reserved for at 0.03 USD and the cheap one at 0.002.
+TWO = crafted([0.5, 0.9], [0.001, 0.02], ["cheap", "dear"], p90=[0.002, 0.03])
+
+
+def account(budget: Budget) -> tuple[float, float, float, int]:
+    return budget.spent_usd, budget.reserved_usd, budget.left_usd, budget.calls
+
+
+def test_a_decision_reserves_its_p90_and_settling_replaces_it():
+    with Budget(1, expected_calls=1) as budget:
+        decision = budget.decide(TWO)
+        assert (decision.model, decision.met, decision.alpha) == ("dear", True, None)
+        assert account(budget) == (0.0, 0.03, 0.97, 1)
+        budget.settle(decision, 0.0123)
+        assert account(budget) == (0.0123, 0.0, 0.9877, 1)
+
+
+def test_a_decision_says_what_a_right_answer_is_worth():
+    with Budget(0.5, expected_calls=1000) as budget:
+        decision = budget.decide(TWO)
+        assert decision.model == "cheap"
+        assert f"a right answer is worth {decision.value_usd:.3g} USD" in decision.reason
+
+
+def test_settling_again_changes_nothing_and_at_another_cost_is_an_error():
+    with Budget(1) as budget:
+        decision = budget.decide(TWO)
+        budget.settle(decision, 0.01)
+        budget.settle(decision.ticket, 0.01)
+        assert budget.spent_usd == 0.01
+        with pytest.raises(UsageError, match=r"settled already, expected 0\.01 USD again, got 0\.02 USD"):
+            budget.settle(decision, 0.02)
+        with pytest.raises(UsageError, match="settled already"):
+            budget.cancel(decision)
+        assert account(budget) == (0.01, 0.0, 0.99, 1)
+
+
+def test_cancelling_gives_the_money_back_once():
+    with Budget(1) as budget:
+        decision = budget.decide(TWO)
+        budget.cancel(decision)
+        budget.cancel(decision)
+        assert account(budget) == (0.0, 0.0, 1.0, 1)
+
+
+@pytest.mark.parametrize("ticket", ["", "nobody's", None, 7])
+def test_an_unknown_ticket_is_an_error(ticket):
+    with Budget(1) as budget, pytest.raises(UsageError, match="No call of this budget"):
+        budget.settle(ticket, 0.01)
+
+
+def test_where_nothing_fits_nothing_is_reserved_but_the_cost_still_counts(clock):
+    with Budget(0.0015, per="day", clock=clock) as budget:
+        decision = budget.decide(TWO)
+        assert (decision.model, decision.met, decision.ticket) == ("cheap", False, "")
+        assert decision.reason == (
+            "no model's 90% cost fits into the 0.0015 of 0.0015 USD that are left until 2024-03-01 00:00 UTC; "
+            "cheap is the cheapest, 0.002 USD"
+        )
+        assert account(budget) == (0.0, 0.0, 0.0015, 0)
+        budget.settle(decision, 0.0014)
+        assert account(budget) == (0.0014, 0.0, 0.0001, 1)
+        clock.now_s += 24 * HOUR
+        assert account(budget) == (0.0, 0.0, 0.0015, 0)
+
+
+def test_what_does_not_fit_gives_way_to_what_does():
+    with Budget(1) as budget:
+        budget.record(0.98)
+        assert budget.decide(TWO).model == "cheap"
+
+
+def test_no_call_takes_most_of_what_is_left_while_another_fits():
+    with Budget(0.1, expected_calls=1) as budget:
+        assert budget.decide(TWO).model == "cheap"
+        assert budget.decide(TWO.only(np.array([1]))).model == "dear"
+
+
+def test_a_budget_may_be_overrun_by_what_calls_report_alone():
+    with Budget(0.03) as budget:
+        only = TWO.only(np.array([1]))
+        budget.settle(budget.decide(only), 0.05)
+        assert account(budget) == (0.05, 0.0, 0.0, 1)
+        assert not budget.decide(only).met
+
+
+def test_limits_of_a_policy_hold_too():
+    with Budget(1, within=Tradeoff(forbid="dear")) as budget:
+        assert budget.decide(TWO).model == "cheap"
+    with Budget(1, within=Cheapest(0.8), expected_calls=10_000) as budget:
+        assert budget.decide(TWO).model == "dear"
+        decision = budget.decide(crafted([0.2, 0.7], [1e-3, 1e-3], ["a", "b"], p90=2e-3))
+        assert (decision.model, decision.met) == ("b", False)
+        assert "no model reaches P = 0.8" in decision.reason
+        assert decision.ticket
+
+
+def test_a_policy_safe_model_is_taken_where_a_prompt_is_unlike_all():
+    novel = crafted([0.5, 0.9], [0.001, 0.02], ["cheap", "dear"], p90=[0.002, 0.03])
+    object.__setattr__(novel, "novelty", 1.0)
+    with Budget(1, within=Policy(safe_model="cheap")) as budget:
+        decision = budget.decide(novel)
+        assert (decision.model, decision.met) == ("cheap", True)
+        assert "the safe model" in decision.reason
+
+
+def test_a_plan_decides_one_by_one(store):
+    rng = np.random.default_rng(0)
+    cost = 10 ** rng.uniform(-5, -2, (30, 6))
+    batch = crafted(rng.random((30, 6)), cost, p90=cost * 2)
+    object.__setattr__(batch, "novelty", np.zeros(30))
+    clock = Clock()
+    with Budget(0.05, per="day", clock=clock) as one, Budget(0.05, per="day", store=store, clock=clock) as all_:
+        plan = all_.plan(batch)
+        assert plan.models == [one.decide(batch.row(row)).model for row in range(30)]
+        assert account(one) == account(all_)
+        for ticket, cost_usd in zip(plan.tickets, itertools.repeat(1e-6)):
+            if ticket:
+                all_.settle(ticket, cost_usd)
+        assert all_.reserved_usd == 0
+        assert all_.spent_usd == pytest.approx(1e-6 * sum(map(bool, plan.tickets)))
+        assert list(plan.unmet) == [row for row, ticket in enumerate(plan.tickets) if not ticket]
+
+
+def test_a_router_takes_a_budget_as_a_policy(router):
+    with Budget(0.01, per="month") as budget:
+        decision = router.route("What is 7 times 8?", policy=budget)
+        assert budget.open_calls()[0].model == decision.model
+        plan = router.route_batch(["What is 7 times 8?", "Name a river."], policy=budget)
+        assert len(plan.tickets) == 2
+        assert budget.reserved_usd > 0
+        with pytest.raises(UsageError, match="exclude each other"):
+            router.route("What is 7 times 8?", policy=budget, alpha=0.5)
+    with pytest.raises(UsageError, match="Bad policy"):
+        router.route("What is 7 times 8?", policy=Budget)
+
+
+def test_a_call_counts_in_the_period_of_its_decision(clock):
+    clock.now_s += 23.9 * HOUR
+    with Budget(1, per="day", clock=clock) as budget:
+        decision = budget.decide(TWO)
+        left_open = budget.decide(TWO)
+        clock.now_s += HOUR
+        assert account(budget) == (0.0, 0.0, 1.0, 0)
+        budget.settle(decision, 0.01)
+        assert account(budget) == (0.0, 0.0, 1.0, 0)
+        (call,) = budget.open_calls()
+        assert call == (left_open.ticket, "dear", 0.03, pytest.approx(HOUR))
+        clock.now_s -= HOUR  # a clock that is put back finds the accounts of that day
+        assert account(budget) == (0.01, 0.03, 0.96, 2)
+
+
+def test_periods_are_calendar_days_and_months_in_utc(clock):
+    def utc(*date):
+        return datetime(*date, tzinfo=UTC)
+
+    with Budget(1, per="day", clock=clock) as budget:
+        assert (budget.period_start, budget.period_end) == (utc(2024, 2, 29), utc(2024, 3, 1))
+    with Budget(1, per="month", clock=clock) as budget:
+        assert (budget.period_start, budget.period_end) == (utc(2024, 2, 1), utc(2024, 3, 1))
+    with Budget(1, clock=clock) as budget:
+        assert (budget.period_start, budget.period_end) == (None, None)
+
+
+@given(now_s=st.floats(0, 4e9), per=st.sampled_from(["day", "month"]))
+def test_periods_leave_no_gap(now_s, per):
+    span = span_at(now_s, per)
+    assert span.start_s <= now_s < span.end_s
+    assert span_at(span.end_s, per).start_s == span.end_s
+    assert 0 <= span.share(now_s) < 1
+
+
+def test_a_budget_goes_on_where_another_process_left_it(store, clock):
+    rng = np.random.default_rng(1)
+    cost = 10 ** rng.uniform(-5, -2, (60, 6))
+    prompts = [crafted(p, c, p90=2 * c) for p, c in zip(rng.random((60, 6)), cost, strict=True)]
+    values = []
+    for reopened in (False, True):
+        path = store.with_suffix(f".{reopened}")
+        clock.now_s = MIDNIGHT
+        budget = Budget(0.01, per="day", store=path, clock=clock)
+        values.append([])
+        for prompt in prompts:
+            clock.now_s += HOUR
+            if reopened:
+                budget.close()
+                budget = Budget(0.01, per="day", store=str(path), clock=clock)
+            values[-1].append(budget.decide(prompt).value_usd)
+        budget.close()
+    assert values[0] == values[1]
+    assert len(set(values[0])) > 50
+
+
+def test_settled_calls_are_forgotten_after_a_week_and_open_ones_never(clock, monkeypatch):
+    monkeypatch.setattr("scope_edge.budget.budget._TIDY_EVERY", 2)
+    with Budget(10, clock=clock) as budget:
+        left_open, settled = budget.decide(TWO), budget.decide(TWO)
+        budget.settle(settled, 0.01)
+        clock.now_s += 8 * 24 * HOUR
+        budget.decide(TWO)
+        budget.settle(settled, 0.01)
+        budget.decide(TWO)
+        with pytest.raises(UsageError, match="No call of this budget"):
+            budget.settle(settled, 0.01)
+        budget.settle(left_open, 0.02)
+        assert budget.spent_usd == 0.03
+
+
+amounts = st.floats(1e-6, 0.4)
+steps = st.lists(st.tuples(st.sampled_from(["decide", "settle", "cancel"]), amounts, st.floats(0, 3)), max_size=40)
+
+
+@given(steps=steps, limit=st.floats(0.01, 2))
+def test_no_decision_ever_exceeds_the_budget(steps, limit):
+    with Budget(limit) as budget:
+        waiting, over = [], 0.0
+        for step, amount, factor in steps:
+            if step == "decide":
+                before = budget.left_usd
+                cost = np.array([amount, amount / 7])
+                decision = budget.decide(crafted([0.9, 0.5], cost / 2, p90=cost))
+                assert decision.met == (np.float32(amount / 7) <= before)
+                if decision.met:
+                    waiting.append((decision, cost[decision.estimates.models.index(decision.model)]))
+            elif waiting:
+                decision, reserved = waiting.pop()
+                spend = reserved * factor if step == "settle" else 0.0
+                budget.settle(decision, spend)
+                over += max(spend - reserved, 0)
+            assert budget.spent_usd + budget.reserved_usd <= limit + over + 1e-6
+            if not over:
+                assert budget.spent_usd + budget.reserved_usd <= limit + 2e-7
+
+
+def test_sums_are_exact():
+    with Budget(1) as budget:
+        for _ in range(1000):
+            budget.record(1e-4 / 3)
+        assert budget.spent_usd == 1000 * 33_333 / 1e9
+
+
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), -1e-9, 1e9, "1", None, True])
+def test_a_cost_that_means_nothing_is_refused(cost):
+    with Budget(1) as budget:
+        decision = budget.decide(TWO)
+        before = account(budget)
+        for act in (lambda: budget.settle(decision, cost), lambda: budget.record(cost)):
+            with pytest.raises(UsageError, match="Bad cost_usd"):
+                act()
+        assert account(budget) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        *[({"usd": usd}, "usd") for usd in (0, -1, float("nan"), float("inf"), "5", None, True)],
+        ({"usd": 1, "per": "week"}, "per"),
+        ({"usd": 1, "per": None}, "per"),
+        ({"usd": 1, "within": "gpt-4*"}, "within"),
+        *[({"usd": 1, "expected_calls": n}, "expected_calls") for n in (0, -3, float("nan"), "9")],
+    ],
+)
+def test_an_argument_out_of_range_is_named(arguments, named):
+    with pytest.raises(UsageError, match=f"Bad {named}"):
+        Budget(**arguments)
+
+
+def test_a_store_keeps_to_its_terms(store):
+    Budget(1, per="day", store=store).close()
+    for other in ({"usd": 2, "per": "day"}, {"usd": 1, "per": "month"}):
+        with pytest.raises(BudgetError, match=r"another budget's, expected .*, got 1 USD per day"):
+            Budget(**other, store=store)
+
+
+def test_what_is_no_budget_is_left_alone(store):
+    store.write_bytes(b"a letter, not a database, and longer than a header of SQLite is. " * 40)
+    before = store.read_bytes()
+    with pytest.raises(BudgetError, match="is damaged, or is no budget"):
+        Budget(1, store=store)
+    assert store.read_bytes() == before
+
+
+def test_another_database_is_left_alone(store):
+    connection = sqlite3.connect(store)
+    connection.execute("CREATE TABLE poems (text)")
+    connection.close()
+    with pytest.raises(BudgetError, match="is not a budget, got another SQLite database"):
+        Budget(1, store=store)
+
+
+def test_a_newer_format_is_refused(store):
+    Budget(1, store=store).close()
+    connection = sqlite3.connect(store)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(BudgetError, match="newer version, expected format 1, got 99"):
+        Budget(1, store=store)
+
+
+def test_a_truncated_file_is_reported(store):
+    with Budget(1, store=store) as budget:
+        budget.decide(TWO)
+    os.truncate(store, 5000)
+    with pytest.raises(BudgetError, match="is damaged, or is no budget"):
+        Budget(1, store=store).decide(TWO)
+
+
+def test_an_empty_file_becomes_a_budget(store):
+    store.touch()
+    with Budget(1, store=store) as budget:
+        assert budget.left_usd == 1
+
+
+def test_a_missing_folder_is_reported(tmp_path):
+    with pytest.raises(BudgetError, match="cannot be opened or written"):
+        Budget(1, store=tmp_path / "nowhere" / "budget.db")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere, Windows differs")
+def test_a_folder_that_may_not_be_written_is_reported(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(BudgetError, match="cannot be opened or written"):
+            Budget(1, store=tmp_path / "budget.db")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("pragma", "what"),
+    [("query_only = ON", "cannot be opened or written"), ("max_page_count = 4", "finds the disk full")],
+)
+def test_a_change_that_cannot_be_written_leaves_no_trace(store, pragma, what):
+    with Budget(1e6, store=store) as budget:
+        budget._ledger._connected().execute(f"PRAGMA {pragma}")
+        failed = None
+        for _ in range(1000):
+            before = account(budget)
+            try:
+                budget.decide(TWO)
+            except BudgetError as error:
+                failed = error
+                break
+        assert what in str(failed)
+        assert account(budget) == before
+
+
+def test_a_locked_store_is_waited_for_then_reported(store, monkeypatch):
+    monkeypatch.setattr(ledger, "_WAIT_S", 0.05)
+    other = sqlite3.connect(store, isolation_level=None)
+    with Budget(1, store=store) as budget:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BudgetError, match="was locked for"):
+            budget.decide(TWO)
+        assert budget.left_usd == 1  # reading does not wait
+        other.execute("ROLLBACK")
+        assert budget.decide(TWO).ticket
+    other.close()
+
+
+def test_a_closed_budget_says_so(store):
+    budget = Budget(1, store=store)
+    budget.close()
+    budget.close()
+    with pytest.raises(BudgetError, match="is closed"):
+        budget.decide(TWO)
+
+
+def test_an_error_within_a_transaction_undoes_it(store):
+    def fails() -> float:
+        raise RuntimeError("no time")
+
+    with Budget(1, store=store) as budget:
+        budget._clock = fails
+        with pytest.raises(RuntimeError):
+            budget.decide(TWO)
+        budget._clock = Clock()
+        assert account(budget) == (0.0, 0.0, 1.0, 0)
+        assert budget.decide(TWO).ticket
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["memory", "file"])
+def test_threads_share_a_budget(store, shared):
+    with Budget(10, store=store if shared else None) as budget:
+
+        def work():
+            for _ in range(25):
+                budget.settle(budget.decide(TWO), 0.001)
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert account(budget) == (0.15, 0.0, 9.85, 150)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_shares_the_store_and_not_the_memory(store):
+    # The parent closes while the child goes on: a connection that had been inherited would lose its writes then.
+    code = (
+        "import os, sys\n"
+        "from scope_edge import Budget\n"
+        "from scope_edge.errors import BudgetError\n"
+        "shared, own = Budget(1, store=sys.argv[1]), Budget(1)\n"
+        "shared.record(0.1)\n"
+        "go, gone = os.pipe()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    shared.record(0.01)\n"
+        "    os.read(go, 1)\n"
+        "    shared.record(0.02)\n"
+        "    try: own.record(0.1)\n"
+        "    except BudgetError as error: os._exit(7 if 'forked' in str(error) else 8)\n"
+        "    os._exit(9)\n"
+        "shared.record(0.2)\n"
+        "shared.close()\n"
+        "os.write(gone, b'!')\n"
+        "_, status = os.waitpid(child, 0)\n"
+        "print(os.waitstatus_to_exitcode(status), own.left_usd, Budget(1, store=sys.argv[1]).spent_usd)\n"
+    )
+    run = run_python(code, str(store))
+    assert (run.stdout.split(), run.stderr) == ([b"7", b"1.0", b"0.33"], b"")
+
+
+def test_nothing_is_left_open(store):
+    code = (
+        "import gc, sys\n"
+        "from scope_edge import Budget\n"
+        "Budget(1, store=sys.argv[1]).record(0.1)\n"
+        "gc.collect()\n"
+        "kept = Budget(1, store=sys.argv[1])\n"
+    )
+    run = run_python("import warnings; warnings.simplefilter('error')\n" + code, str(store))
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert not store.with_name(store.name + "-wal").exists()
+
+
+def test_a_router_does_without_sqlite():
+    code = "from scope_edge import Router; import sys; Router.load().route('hi'); print('sqlite3' in sys.modules)"
+    assert run_python(code).stdout.strip() == b"False"
+
+
+# The arithmetic of pacing.
+
+positive = st.floats(1e-8, 1e2)
+
+
+@st.composite
+def curves(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    cost = (10 ** rng.uniform(-7, 0, (5, 8))).astype(np.float32)
+    return np.mean([pacing.spend_curve(p, c) for p, c in zip(rng.random((5, 8)), cost, strict=True)], axis=0)
+
+
+@st.composite
+def paces(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    kinds = draw(st.tuples(st.booleans(), st.booleans()))
+    arrivals, history = (rng.integers(0, 50, SLOTS) * rng.integers(0, 2, SLOTS) * kind for kind in kinds)
+    return Pace(arrivals=arrivals.astype(float), history=history.astype(float), began=draw(st.floats(0, 0.3)))
+
+
+@given(curve=curves(), targets=st.tuples(positive, positive))
+def test_more_money_makes_a_right_answer_worth_more(curve, targets):
+    assert (np.diff(curve) >= 0).all()
+    low, high = (pacing.value_for(target, curve) for target in sorted(targets))
+    assert 0 < low <= high
+
+
+@given(curve=curves(), value_usd=st.floats(1e-7, 1e2))
+def test_a_value_and_its_cost_belong_together(curve, value_usd):
+    cost = pacing.spend_at(value_usd, curve)
+    index = int(np.searchsorted(VALUES_USD, value_usd))
+    around = VALUES_USD[max(index - 2, 0)], VALUES_USD[min(index + 1, len(VALUES_USD) - 1)]
+    if (np.diff(curve) > 0).all():
+        assert around[0] * 0.999 <= pacing.value_for(cost, curve) <= around[1] * 1.001
+
+
+def test_a_spent_budget_is_worth_nothing():
+    assert pacing.value_for(0.0, np.ones(len(VALUES_USD))) == 0.0
+
+
+@given(pace=paces(), share=st.floats(0, 1))
+def test_some_call_is_always_to_come(pace, share):
+    ahead = pacing.calls_ahead(pace, share)
+    assert 1 <= ahead < 1e6
+    assert pacing.calls_left(pace, 10) >= 1
+
+
+def test_calls_ahead_follow_the_days_before():
+    history = np.zeros(SLOTS)
+    history[8:18] = 10  # an office: a hundred calls, from 8 to 18
+    for hour in (0, 6, 8):
+        assert pacing.calls_ahead(Pace(history=history), hour / 24) == pytest.approx(100, rel=0.2)
+    as_usual = Pace(history=history, arrivals=np.where(np.arange(SLOTS) < 13, history, 0))
+    assert pacing.calls_ahead(as_usual, 13 / 24) == pytest.approx(50, rel=0.05)
+    twice = Pace(history=history, arrivals=2 * as_usual.arrivals)
+    assert 75 < pacing.calls_ahead(twice, 13 / 24) < 100
+
+
+def test_the_days_before_count_half_each():
+    first = Pace(arrivals=np.full(SLOTS, 8.0))
+    second = first.next()
+    assert (second.history == 8).all()
+    second.arrivals[:] = 4
+    assert (second.next().history == 6).all()
+
+
+@given(shares=st.tuples(st.floats(0, 1), st.floats(0, 1)), ends=st.tuples(positive, positive))
+def test_a_total_is_spent_the_slower_the_less_is_left(shares, ends):
+    low, high = sorted(ends)
+    early, late = (pacing.target_of_share(share, low, high) for share in sorted(shares))
+    assert 0 < late <= early <= high
+
+
+@given(pace=paces(), curve=curves(), share=st.floats(0, 1))
+def test_a_pace_is_stored_whole(pace, curve, share):
+    pace.learn(curve, share)
+    again = Pace.from_bytes(pace.to_bytes())
+    assert all(np.array_equal(getattr(again, name), value) for name, value in vars(pace).items())
+
+
+def day_of_calls(budget, clock, prompts, rng, day):
+    """The sum of P over a simulated day of more calls by noon; costs vary by a third about their means."""
+    moments = np.sort(rng.beta(4, 4, len(prompts)))
+    total = 0.0
+    for prompt, moment in zip(prompts, moments, strict=True):
+        clock.now_s = MIDNIGHT + (day + moment) * 24 * HOUR
+        decision = budget.decide(prompt)
+        if decision.met:
+            total += decision.p_correct
+            budget.settle(decision, decision.cost_usd * rng.lognormal(-0.05, 0.3))
+    return total
+
+
+def hindsight(prompts, limit):
+    """The sum of P at the one value that would have spent the limit."""
+    p, cost = (np.array([getattr(prompt, name) for prompt in prompts]) for name in ("p_correct", "cost_usd"))
+    rows, best = np.arange(len(p)), 0.0
+    for value in np.logspace(-6, 2, 400):
+        chosen = (value * p - cost).argmax(axis=1)
+        if cost[rows, chosen].sum() <= limit:
+            best = max(best, float(p[rows, chosen].sum()))
+    return best
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.5, 5.0])
+def test_days_are_paced_nearly_as_well_as_in_hindsight(limit, clock):
+    rng = np.random.default_rng(7)
+    with Budget(limit, per="day", clock=clock) as budget:
+        ratios = []
+        for day in range(3):
+            ability = np.linspace(-1, 2, 10)
+            p = 1 / (1 + np.exp(rng.normal(0, 1.5, (400, 1)) - ability - rng.normal(0, 0.3, (400, 10))))
+            cost = 10 ** (np.linspace(-5, -1.5, 10) + rng.normal(0, 0.2, (400, 1)))
+            prompts = [crafted(*row, p90=1.5 * row[1]) for row in zip(p, cost, strict=True)]
+            ratios.append(day_of_calls(budget, clock, prompts, rng, day) / hindsight(prompts, limit))
+            assert budget.spent_usd <= limit
+    assert ratios[0] > 0.9
+    assert min(ratios[1:]) > 0.97
