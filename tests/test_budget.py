@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import run_python
 
-from scope_edge import Budget, Cheapest, Tradeoff
-from scope_edge.budget import ledger, pacing
+from scope_edge import Budget, Cheapest, Tradeoff, shared_file
+from scope_edge.budget import pacing
 from scope_edge.budget.pacing import SLOTS, VALUES_USD, Pace
 from scope_edge.budget.periods import span_at
 from scope_edge.errors import BudgetError, UsageError
@@ -321,7 +321,7 @@ def test_a_store_keeps_to_its_terms(store):
 def test_what_is_no_budget_is_left_alone(store):
     store.write_bytes(b"a letter, not a database, and longer than a header of SQLite is. " * 40)
     before = store.read_bytes()
-    with pytest.raises(BudgetError, match="is damaged, or is no budget"):
+    with pytest.raises(BudgetError, match="is damaged, or is another kind of file"):
         Budget(1, store=store)
     assert store.read_bytes() == before
 
@@ -347,7 +347,7 @@ def test_a_truncated_file_is_reported(store):
     with Budget(1, store=store) as budget:
         budget.decide(TWO)
     os.truncate(store, 5000)
-    with pytest.raises(BudgetError, match="is damaged, or is no budget"):
+    with pytest.raises(BudgetError, match="is damaged, or is another kind of file"):
         Budget(1, store=store).decide(TWO)
 
 
@@ -378,7 +378,7 @@ def test_a_folder_that_may_not_be_written_is_reported(tmp_path):
 )
 def test_a_change_that_cannot_be_written_leaves_no_trace(store, pragma, what):
     with Budget(1e6, store=store) as budget:
-        budget._ledger._connected().execute(f"PRAGMA {pragma}")
+        budget._ledger.connected().execute(f"PRAGMA {pragma}")
         failed = None
         for _ in range(1000):
             before = account(budget)
@@ -392,7 +392,7 @@ def test_a_change_that_cannot_be_written_leaves_no_trace(store, pragma, what):
 
 
 def test_a_locked_store_is_waited_for_then_reported(store, monkeypatch):
-    monkeypatch.setattr(ledger, "_WAIT_S", 0.05)
+    monkeypatch.setattr(shared_file, "_WAIT_S", 0.05)
     other = sqlite3.connect(store, isolation_level=None)
     with Budget(1, store=store) as budget:
         other.execute("BEGIN IMMEDIATE")

@@ -123,8 +123,7 @@ class Budget:
         self._within = Policy() if within is None else within
         self._expected_calls = expected_calls
         self._clock = clock
-        # Relative to where we are now: the file may be opened again later, in another folder.
-        self._ledger = Ledger(None if store is None else os.path.abspath(store), self._limit, per)
+        self._ledger = Ledger(store, self._limit, per)
 
     def decide(self, estimates: Estimates) -> Decision:
         """Choose for one prompt, and reserve the 90% quantile of the cost.
