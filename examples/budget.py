@@ -13,6 +13,4 @@ with Budget(0.02, per="day", within=Tradeoff(forbid="gpt-4o-2024*")) as budget:
         # In earnest: call the model, then report what it has cost; cancel(decision) if it was not called.
         budget.settle(decision, 0.9 * decision.cost_usd)
         print(f"{decision.model}: {decision.reason}")
-    print(
-        f"{budget.calls} calls, {budget.spent_usd:.6f} USD spent, {budget.left_usd:.6f} left until {budget.period_end}"
-    )
+    print(f"{budget.calls} calls, {budget.spent_usd:.6f} USD; {budget.left_usd:.6f} left until {budget.period_end}")

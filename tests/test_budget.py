@@ -168,6 +168,16 @@ def test_a_plan_decides_one_by_one(store):
         assert list(plan.unmet) == [row for row, ticket in enumerate(plan.tickets) if not ticket]
 
 
+def test_a_batch_is_no_prompt_and_may_be_empty():
+    batch = crafted(np.full((2, 3), 0.5), np.full((2, 3), 0.01))
+    with Budget(1) as budget:
+        with pytest.raises(UsageError, match="takes one prompt"):
+            budget.decide(batch)
+        plan = budget.plan(crafted(np.empty((0, 3)), np.empty((0, 3))))
+        assert (plan.models, plan.tickets, plan.met) == ([], [], True)
+        assert budget.calls == 0
+
+
 def test_a_router_takes_a_budget_as_a_policy(router):
     with Budget(0.01, per="month") as budget:
         decision = router.route("What is 7 times 8?", policy=budget)
@@ -302,6 +312,7 @@ def test_a_cost_that_means_nothing_is_refused(cost):
         *[({"usd": usd}, "usd") for usd in (0, -1, float("nan"), float("inf"), "5", None, True)],
         ({"usd": 1, "per": "week"}, "per"),
         ({"usd": 1, "per": None}, "per"),
+        ({"usd": 1, "store": 7}, "store"),
         ({"usd": 1, "within": "gpt-4*"}, "within"),
         *[({"usd": 1, "expected_calls": n}, "expected_calls") for n in (0, -3, float("nan"), "9")],
     ],

@@ -93,10 +93,10 @@ class Budget:
 
     Examples
     --------
-    >>> with Budget(5, per="day") as budget:
-    ...     decision = router.route("What is 7 * 8?", policy=budget)
-    ...     budget.settle(decision, 0.00012)
-    ...     budget.spent_usd
+    >>> router, budget = Router.load(), Budget(5, per="day")
+    >>> decision = router.route("What is 7 * 8?", policy=budget)
+    >>> budget.settle(decision, 0.00012)  # what the call has cost
+    >>> budget.spent_usd
     0.00012
     """
 
@@ -114,6 +114,8 @@ class Budget:
             raise UsageError("Bad usd", expected=f"USD above 0, at most {_MOST_USD:g}", got=repr(usd))
         if per not in get_args(Per):
             raise UsageError("Bad per", expected='"day", "month" or "total"', got=repr(per))
+        if store is not None and not isinstance(store, str | os.PathLike):
+            raise UsageError("Bad store", expected="the path of a file", got=repr(store))
         if within is not None and not isinstance(within, Policy):
             raise UsageError("Bad within", expected="a policy such as Tradeoff(forbid=...)", got=repr(within))
         if expected_calls is not None and not (is_number(expected_calls) and 1 <= expected_calls <= 1e12):
@@ -136,6 +138,8 @@ class Budget:
         ------
         BudgetError, UnknownModelError, UsageError
         """
+        if estimates.figures.ndim != 2:
+            raise UsageError("decide() takes one prompt", got="a batch", remedy="Use plan().")
         (chosen,) = self._choose(estimates)
         return Decision(
             model=estimates.models[chosen.column],
@@ -221,6 +225,8 @@ class Budget:
 
     def record(self, cost_usd: float) -> None:
         """Count the cost of a call that was not decided on here, in the present period.
+
+        Unlike `settle` it has no ticket to know a call by: tried again after a failure, it may count twice.
 
         Raises
         ------
@@ -317,21 +323,24 @@ class Budget:
                     continue
                 # One dear call, more so if it turns out dearer yet, would leave nothing for those after it.
                 modest = fits & (p90_nano[row] <= left // _MODEST)
-                fits = modest if modest.any() else fits
-                (column,) = this._replace(open=fits).best(value_usd, order).tolist()
-                entry = Entry(_ticket(now_s), span.start_s, estimates.models[column], now_s, int(p90_nano[row, column]))
-                self._ledger.write_entry(entry)
-                period.reserved_nano += entry.reserved_nano
-                period.calls += 1
-                if period.calls % _TIDY_EVERY == 0:
-                    self._ledger.forget_before(_ticket(now_s - _KEPT_S))
-                reason = options.reasons[row] or (
-                    f"the best trade where a right answer is worth {value_usd:.3g} USD, at which the budget lasts"
-                )
-                chosen.append(_Chosen(column, value_usd, bool(options.met[row]), reason, entry.ticket))
+                (column,) = this._replace(open=modest if modest.any() else fits).best(value_usd, order).tolist()
+                ticket = self._reserve(period, now_s, estimates.models[column], int(p90_nano[row, column]))
+                aim = f"the best trade where a right answer is worth {value_usd:.3g} USD, at which the budget lasts"
+                reason = options.reasons[row] or aim
+                chosen.append(_Chosen(column, value_usd, bool(options.met[row]), reason, ticket))
             period.pace = pace.to_bytes()
             self._ledger.write_period(period)
         return chosen
+
+    def _reserve(self, period: Period, now_s: float, model: str, nano: int) -> str:
+        """Open a call; returns its ticket. The period's row is the caller's to write."""
+        ticket = _ticket(now_s)
+        self._ledger.write_entry(Entry(ticket, period.start_s, model, now_s, nano))
+        period.reserved_nano += nano
+        period.calls += 1
+        if period.calls % _TIDY_EVERY == 0:
+            self._ledger.forget_before(_ticket(now_s - _KEPT_S))
+        return ticket
 
     def _value_usd(self, pace: Pace, share: float, left_usd: float, dial: Dial) -> float:
         """What a right answer is worth now, up to the end of the dial."""
