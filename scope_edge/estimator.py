@@ -185,18 +185,20 @@ class Evidence(NamedTuple):
 
 
 class Neighbourhood(NamedTuple):
-    """The anchors nearest to a prompt, best first, and how loudly each speaks.
+    """The anchors nearest to a prompt, best first, and what they say.
 
-    rows int32, cosines float32, of shape (k,); voices float64 in [0, 1], the weights of their results; shares
-    float64, their part of all votes, with the sum 1. near float64 (n_loadings,): the mean loadings around the prompt,
-    in which outcomes that were learned since count too.
+    rows int32, cosines float32, of shape (k,); voices (k,) float64 in [0, 1], the weights of their results; shares
+    (k,) float64, their parts of the votes, sum 1. residuals (k, n_models) float64: how far the models'
+    correctness there was off, 0 where nothing is known; information (n_models,): how much they, and outcomes that
+    were learned since, tell of it.
     """
 
     rows: NDArray[np.int32]
     cosines: NDArray[np.float32]
     voices: NDArray[np.float64]
     shares: NDArray[np.float64]
-    near: NDArray[np.float64]
+    residuals: NDArray[np.float64]
+    information: NDArray[np.float64]
 
 
 _ROWS = {name: figure.row for name, figure in vars(Estimates).items() if isinstance(figure, _Figure)}
@@ -292,25 +294,15 @@ class Estimator:
         return self._weigh(z, nothing, np.zeros(len(z)), np.empty((1, _N_TERMS, len(self.names))))[1][:, 1]
 
     def neighbourhood(self, encoding: Encoding) -> Neighbourhood:
-        """Who speaks about a prompt, and how loudly: what the kernel weighs with."""
+        """Who speaks about a prompt, how loudly, and what they say: what the kernel weighs with."""
         rows, cosines = self.anchors.nearest(encoding.z, self.settings.neighbours)
+        met = self._known.meet(rows)
+        residuals, information, *_ = np.split(met.results[met.places] / UNIT, 4, axis=1)
         votes = self._voices[(np.clip(cosines, 0, 1) * np.float32(_STEPS)).astype(np.intp)]
-        shares = np.maximum(votes, 1).astype(np.float64)  # where nobody is near, all count alike
-        near, total = shares @ self.anchors.loadings[rows].astype(np.float64), shares.sum()
-        if self._learned is not None:
-            more = self._learned.beside(encoding.z[None], self.settings.neighbours, self._voices, len(self.names)).near[
-                0
-            ]
-            near, total = near + more[: len(near)], total + more[-1]
-        return Neighbourhood(rows, cosines, votes / _LOUDEST, shares / shares.sum(), near / total)
-
-    def recorded(self, encoding: Encoding, model: str) -> tuple[float, float]:
-        """What outcomes that were learned since say of a model near a prompt: their residual, and its information."""
-        if self._learned is None:
-            return 0.0, 0.0
-        n_models, column = len(self.names), self.names.index(model)
-        heard = self._learned.beside(encoding.z[None], self.settings.neighbours, self._voices, n_models).heard[0]
-        return heard[column] / (UNIT * _LOUDEST), heard[n_models + column] / (UNIT * _LOUDEST)
+        voices, shares = votes / _LOUDEST, np.maximum(votes, 1)  # where nobody is near, all count alike
+        _, heard, _ = self._beside(encoding.z[None])
+        learned = np.split(heard[0], 4)[1] / (UNIT * _LOUDEST)
+        return Neighbourhood(rows, cosines, voices, shares / shares.sum(), residuals, voices @ information + learned)
 
     def _weigh(
         self,
@@ -322,20 +314,26 @@ class Estimator:
         """Write the prompts' terms; returns their figures, and the gauges of their surroundings (see the kernel)."""
         figures, gauges = np.empty((len(z), len(_ROWS), len(self.names)), np.float32), np.empty((len(z), 2))
         rows, cosines = self.anchors.nearest(z, self.settings.neighbours)
-        if self._learned is None:
-            near, heard = np.zeros((len(z), loadings.shape[1] + 3)), np.zeros((len(z), 4 * len(self.names)))
-        else:
-            near, heard, more = self._learned.beside(z, self.settings.neighbours, self._voices, len(self.names))
+        near, heard, more = self._beside(z)
         met = self._known.met(rows)
         while not kernels().weigh_evidence(
             met.places, cosines, self._voices, loadings, self._average, met.loadings, met.results, self._pool,
             self._kernel_settings, n_tokens, near, heard, terms, figures, gauges,
         ):  # fmt: skip
             met = self._known.meet(rows)
-        if self._learned is not None:  # a prompt is as new as both kinds of anchors make it
+        if more is not None:  # a prompt is as new as both kinds of anchors make it
             nearest = np.sort(np.concatenate((cosines[:, :5], more), axis=1), axis=1)[:, ::-1][:, :5]
             gauges[:, 0] = nearest.astype(np.float64).mean(axis=1)
         return figures, gauges
+
+    def _beside(
+        self, z: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32] | None]:
+        """What speaks beside the anchors (see `learning.learned.Beside`); no cosines if nothing is learned."""
+        if self._learned is None:
+            width = self.anchors.loadings.shape[1] + 3
+            return np.zeros((len(z), width)), np.zeros((len(z), 4 * len(self.names))), None
+        return self._learned.beside(z, self.settings.neighbours, self._voices, len(self.names))
 
     def _novelty(self, similarity: float) -> float:
         """The share of the quantiles, interpolated, that are above a mean cosine."""

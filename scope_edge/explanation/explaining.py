@@ -118,7 +118,9 @@ def explain(decision: Decision) -> Explanation:
     column = estimates.models.index(decision.model)
     rule, counted = rule_of(decision), Counted.of(estimates, decision.risk)
     neighbourhood = evidence.estimator.neighbourhood(evidence.encoding)
-    breakdown = Breakdown(evidence, neighbourhood)
+    breakdown = Breakdown(evidence)
+    terms = breakdown.terms(decision.model)
+    (residual,) = (term.logit for term in terms if term.name == "residual")
     order = estimates.candidates.order
     within = rule.within(estimates)[0]
     below = above = None
@@ -145,9 +147,9 @@ def explain(decision: Decision) -> Explanation:
         counted_p=float(counted.p[column]),
         counted_cost_usd=float(counted.cost[column]),
         novelty=float(estimates.novelty),
-        terms=breakdown.terms(decision.model),
+        terms=terms,
         factors=breakdown.factors(decision.model, estimates),
-        neighbours=voices(evidence, neighbourhood, decision.model),
+        neighbours=voices(evidence, neighbourhood, decision.model, residual),
         runner_up=runner_up(decision, rule, counted, breakdown),
         below=below,
         above=above,

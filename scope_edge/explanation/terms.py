@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scope_edge.estimator import Estimates, Evidence, Neighbourhood
+from scope_edge.estimator import Estimates, Evidence
 
 __all__ = ["Breakdown", "Factor", "Term"]
 
@@ -58,7 +58,7 @@ class Factor:
 class Breakdown:
     """The parts of every model's prediction for one prompt."""
 
-    def __init__(self, evidence: Evidence, neighbourhood: Neighbourhood) -> None:
+    def __init__(self, evidence: Evidence) -> None:
         estimator, encoding = evidence
         anchors, prints, settings = estimator.anchors, estimator.fingerprints, estimator.settings
         terms, lengths = estimator.terms([encoding])
@@ -68,7 +68,8 @@ class Breakdown:
         l0, l1, l2, l3 = settings.weights
         split = anchors.rank + 1
         latents = np.append(prints.population.theta_mean, -1.0)
-        common = neighbourhood.near[:split] @ latents
+        own = encoding.loadings.astype(np.float64)
+        common = own[:split] @ latents - harder  # `harder` is the prompt's level less this one
         average = l0 * (anchors.loadings[:, :split].mean(axis=0, dtype=np.float64) @ latents)
         ability = l0 * (known - common) + l2 * suits
         parts = np.stack(
@@ -80,9 +81,9 @@ class Breakdown:
         self._terms = parts
 
         k1, k2 = settings.length_weights
-        common_length = neighbourhood.near[split:] @ np.append(prints.population.psi_mean, 1.0)
-        own = known_length - common_length + k2 * suits_length
-        self._log_factors = np.stack(np.broadcast_arrays(common_length, k1 * longer, own))
+        common_length = own[split:] @ np.append(prints.population.psi_mean, 1.0) - longer
+        verbosity = known_length - common_length + k2 * suits_length
+        self._log_factors = np.stack(np.broadcast_arrays(common_length, k1 * longer, verbosity))
         self._column_of = {name: column for column, name in enumerate(estimator.names)}
 
     def terms(self, model: str) -> tuple[Term, ...]:

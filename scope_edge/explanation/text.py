@@ -123,7 +123,7 @@ def _anchors(explanation: Explanation) -> Part:
             )
         )
     alone = [] if rows else ["None of them speaks: the residual is 0, and P rests on the other terms."]
-    if near.recorded:
+    if abs(near.recorded) > 1e-9:  # what is left of a sum
         alone = [f"Recorded calls on prompts like this one add {near.recorded:+z.3f} to the residual."]
     sources = ", ".join(f"{source.source} {source.share:.0%}" for source in near.sources[:4])
     more = len(near.sources) - 4

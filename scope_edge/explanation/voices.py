@@ -16,8 +16,8 @@ __all__ = ["Neighbours", "Source", "Voice", "voices"]
 class Voice:
     """An anchor with a result of the model.
 
-    similarity: its cosine to the prompt. share: its part of the votes of all neighbours. score: the model's
-    result there; predicted: what the response model had said. shift: what it adds to the residual's logit.
+    similarity: its cosine to the prompt. share: its part of all votes. score: the model's result there; predicted:
+    what the response model says. shift: what it adds to the residual's logit.
     """
 
     anchor: str
@@ -44,8 +44,8 @@ class Neighbours:
     """All that were asked.
 
     n: how many; known: how many of them have a result of the model; known_share: those' part of the votes.
-    voices: the loudest first. sources: of all neighbours, the largest share first. recorded: what calls that were
-    recorded since add to the residual's logit.
+    voices: the loudest first. sources: of all neighbours, the largest share first. recorded: what calls
+    that were recorded since, of this model and of others, add to the residual's logit.
     """
 
     n: int
@@ -56,20 +56,19 @@ class Neighbours:
     recorded: float
 
 
-def voices(evidence: Evidence, neighbourhood: Neighbourhood, model: str) -> Neighbours:
-    """What the anchors around a prompt say of a model."""
+def voices(evidence: Evidence, neighbourhood: Neighbourhood, model: str, residual: float) -> Neighbours:
+    """What the anchors around a prompt say of a model, whose residual is a logit that is known already."""
     estimator = evidence.estimator
     anchors, prints, settings = estimator.anchors, estimator.fingerprints, estimator.settings
-    rows, cosines, loudness, shares, _ = neighbourhood
+    rows, cosines, loudness, shares, *_ = neighbourhood
     column = estimator.names.index(model)
     loadings = anchors.loadings[rows].astype(np.float64)
     logits = loadings[:, : anchors.rank] @ prints.theta_mean[column].astype(np.float64) - loadings[:, anchors.rank]
     predicted = 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
     codes = prints.scores[rows, column]
     scores, known = decode_scores(codes).astype(np.float64), codes != MISSING
-    residual, recorded = estimator.recorded(evidence.encoding, model)
-    information = (loudness * predicted * (1 - predicted))[known].sum() + recorded + settings.shrinkage
-    shifts = settings.weights[3] * loudness * (scores - predicted) / information
+    information = neighbourhood.information[column] + settings.shrinkage
+    shifts = settings.weights[3] * loudness * neighbourhood.residuals[:, column] / information
     found = [
         Voice(
             anchor=anchors.ids[row],
@@ -95,5 +94,5 @@ def voices(evidence: Evidence, neighbourhood: Neighbourhood, model: str) -> Neig
         known_share=float(shares[known].sum()),
         voices=tuple(found),  # the nearest come first, and they are the loudest
         sources=tuple(sorted(sources, key=lambda source: -source.share)),
-        recorded=float(settings.weights[3] * residual / information),
+        recorded=residual - float(shifts[known].sum()),
     )
