@@ -24,6 +24,12 @@ def predictions(**columns: tuple[float | None, ...]) -> dict[str, dict[str, floa
     return {name: {key: values[row] for key, values in columns.items()} for row, name in enumerate(PREDICTORS)}
 
 
+def level(fixed: str | None, gain: float | None = None, error: float | None = None) -> dict[str, Any]:
+    """A budget that was kept."""
+    figures = {"budget_usd": 0.5, "accuracy": 0.7, "spent": 0.9, "exceeded": 0.03, "minus_blind": 0.04}
+    return {**figures, "met": True, "fixed_model": fixed, "minus_fixed": gain, "error": error}
+
+
 def synthetic_report() -> dict[str, Any]:
     """Through JSON and back. Ours wins but in the first pool's Brier score and area; only the mean is blind."""
     overall = predictions(
@@ -97,6 +103,22 @@ def synthetic_report() -> dict[str, Any]:
             "observed": [0.12, 0.5, 0.88],
             "by_source": {"": 0.7, "c": 0.05},
         },
+        "control": {
+            "risk": 0.05,
+            "budgets": {
+                "pools": {POOL: {"n_prompts": 160, "n_models": 4, "levels": [level("cheap", 0.1, 0.02), level(None)]}},
+                "n_levels": 2,
+                "exceeded": 0.03,
+                "minus_fixed": 0.1,
+                "n_fixed": 1,
+                "n_below": 0,
+                "minus_blind": 0.04,
+            },
+            "floors": {
+                "pools": {POOL: {"0.8": {"n": 80, "met": 0.5, "accuracy": 0.85, "error": 0.04}}},
+                "together": {"0.8": {"n": 80, "met": 0.5, "accuracy": 0.85}},
+            },
+        },
         "joining": {
             "counts": ["64", "all"],
             "chosen": auroc,
@@ -125,7 +147,17 @@ def report_without(part: str) -> dict[str, Any]:
 def report_without_figures() -> dict[str, Any]:
     """All names are there, and null stands for every figure, as for metrics that are not defined."""
     report = synthetic_report()
-    for key in ("overall", "differences", "equal", "tokens", "reliability", "novelty", "by_source", "joining"):
+    for key in (
+        "overall",
+        "differences",
+        "equal",
+        "tokens",
+        "reliability",
+        "novelty",
+        "by_source",
+        "joining",
+        "control",
+    ):
         report[key] = _without_figures(report[key])
     for key in ("predictions", "differences", "routing", "routing_differences", "fixed_models"):
         report["pools"][POOL][key] = _without_figures(report["pools"][POOL][key])

@@ -91,9 +91,11 @@ def _market(pool: Pool, estimates: Estimates, asked: Known, earlier: Known, weig
     read = np.where(np.isfinite(past.input_tokens), past.input_tokens, inputs[known].mean() if known.any() else 0.0)
     past_costs = usd(read, past.output_tokens, past.prices)
     columns = np.flatnonzero(np.isfinite(here.output_tokens).any(axis=0) & np.isfinite(past_costs).any(axis=0))
+    if len(columns) < MIN_MODELS:
+        return None
     here = here.only(np.arange(len(pool.rows)), columns)
     rows = np.flatnonzero(np.isfinite(here.scores).all(axis=1) & (np.isfinite(here.output_tokens).mean(axis=1) >= 0.5))
-    if len(rows) < MIN_PROMPTS or len(columns) < MIN_MODELS:
+    if len(rows) < MIN_PROMPTS:
         return None
     part = replace(
         estimates, figures=estimates.figures[pool.rows[rows]], novelty=estimates.novelty[pool.rows[rows]]

@@ -20,10 +20,14 @@ def budget_sheets(control: Mapping[str, Any]) -> list[Sheet]:
     rows = []
     for name, entry in (budgets.get("pools") or {}).items():
         levels = entry["levels"]
-        beside = [level for level in levels if level["minus_fixed"] is not None]
-        below = sum(level["minus_fixed"] < -level["error"] for level in beside)
+        beside = [
+            (gain, error)
+            for level in levels
+            if (gain := finite(level["minus_fixed"])) is not None and (error := finite(level["error"])) is not None
+        ]
+        below = sum(gain < -error for gain, error in beside)
         figures = [
-            _mean(levels, "spent", ".0%"), _mean(levels, "exceeded", ".1%"), _mean(beside, "minus_fixed", "+.1%"),
+            _mean(levels, "spent", ".0%"), _mean(levels, "exceeded", ".1%"), _mean(levels, "minus_fixed", "+.1%"),
             f"{below} of {len(beside)}", _mean(levels, "minus_blind", "+.1%"),
         ]  # fmt: skip
         counts = [f"{entry['n_prompts']}", f"{entry['n_models']}"]
@@ -35,11 +39,12 @@ def budget_sheets(control: Mapping[str, Any]) -> list[Sheet]:
         f"{budgets['n_below']} of {budgets['n_fixed']}", _text(budgets["minus_blind"], "+.1%"),
     ]  # fmt: skip
     rows.append((_TOGETHER, [Cell(text) for text in ["", "", *figures]]))
+    risk = _text(control["risk"], "g")
     note = (
-        f"Ten budgets between the cheapest and the dearest plan, at risk {control['risk']:g}. Spent: of the budget. "
-        "Exceeded: share of resamples of the prompts. Accuracy minus that of the best single model that was "
-        "affordable at the same risk, and at how many levels by more than a standard error below it; minus that of "
-        "the best plan that reads no prompt."
+        f"Ten budgets between the cheapest and the dearest plan, at risk {risk}. Spent: of the budget. "
+        "Exceeded: share of resamples of the prompts, lower is better. Accuracy, higher is better, minus that of the "
+        "best single model that was affordable at the same risk, and at how many levels by more than a standard error "
+        "below it; minus that of the best plan that reads no prompt."
     )
     headings = ["pool", "prompts", "models", "spent", "exceeded", "minus fixed", "below it", "minus blind"]
     return [Sheet("Budgets", note, headings, ["", "", "", "down", "up", "down", "up"], rows)]
@@ -52,16 +57,16 @@ def level_sheets(control: Mapping[str, Any]) -> list[Sheet]:
         for number, level in enumerate(entry["levels"], 1):
             fixed = "-" if level["fixed_model"] is None else shown(level["fixed_model"])
             cells = [
-                f"{level['budget_usd']:.3g}", "yes" if level["met"] else "no", f"{level['spent']:.0%}",
-                f"{level['exceeded']:.1%}", f"{level['accuracy']:.3f}", fixed,
-                _text(level["minus_fixed"], "+.3f"), _text(level["error"], ".3f"), f"{level['minus_blind']:+.3f}",
+                _text(level["budget_usd"], ".3g"), "yes" if level["met"] else "no", _text(level["spent"], ".0%"),
+                _text(level["exceeded"], ".1%"), _text(level["accuracy"], ".3f"), fixed,
+                _text(level["minus_fixed"], "+.3f"), _text(level["error"], ".3f"), _text(level["minus_blind"], "+.3f"),
             ]  # fmt: skip
             rows.append((f"{shown(name)} {number}", [Cell(text) for text in cells]))
     headings = [
         "pool and level", "budget, USD", "met", "spent", "exceeded", "accuracy", "fixed model", "minus fixed",
         "its error", "minus blind",
     ]  # fmt: skip
-    note = "The error is the paired standard error of the difference to the fixed model."
+    note = "Higher accuracy is better. The error is the paired standard error of the difference to the fixed model."
     return [Sheet("Budgets, level by level", note, headings, [""] * 9, rows)] if rows else []
 
 
@@ -74,8 +79,9 @@ def floor_sheets(control: Mapping[str, Any]) -> list[Sheet]:
         return []
     rows = [(shown(name), [Cell(_floor(entry[level])) for level in levels]) for name, entry in entries.items()]
     note = (
-        "The cheapest model with P at the floor or above: accuracy ± standard error (share of prompts that have one)."
+        "Higher is better, from the floor on: accuracy of the cheapest model with P at the floor or above, ± standard"
     )
+    note += " error (share of prompts that have one)."
     return [Sheet("Floors", note, ["pool", *(f"P ≥ {level}" for level in levels)], [""] * len(levels), rows)]
 
 
@@ -86,7 +92,9 @@ def _floor(part: Mapping[str, Any]) -> str:
 
 
 def _mean(levels: list[Mapping[str, Any]], key: str, form: str) -> str:
-    return _text(sum(level[key] for level in levels) / len(levels), form) if levels else "-"
+    """The mean of what is there."""
+    values = [value for level in levels if (value := finite(level[key])) is not None]
+    return format(sum(values) / len(values), form) if values else "-"
 
 
 def _text(value: Any, form: str) -> str:
