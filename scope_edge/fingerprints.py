@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scope_edge.dial import is_number
 from scope_edge.errors import BundleError, PriceError, UsageError
 from scope_edge.jit import kernels
-from scope_edge.pricing import Price
+from scope_edge.pricing import Price, is_date
 
 __all__ = [
     "MISSING",
@@ -105,7 +105,7 @@ class ModelCard:
                 raise error(f"Bad {name} of {self.model!r}", expected=expected, got=repr(value))
             given[name] = plain(value)
         if "price" in given:
-            given["price_date"] = None  # it was that of the old price
+            given.setdefault("price_date", None)  # it was that of the old price
         return replace(self, **given)
 
     def to_json(self) -> dict[str, Any]:
@@ -135,6 +135,7 @@ _FACTS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
         lambda value: isinstance(value, Price),
         lambda value: value,
     ),
+    "price_date": ("a date as YYYY-MM-DD", is_date, str),
     "context_window": (
         "a whole number of tokens, 1 or more",
         lambda value: isinstance(value, Integral) and is_number(value) and int(value) >= 1,

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.errors import MissingExtraError, OutcomesError
+from scope_edge.price_source import PriceSource, missing_price
 
 __all__ = ["USABLE_TOKENS", "ModelRow", "OutcomeRow", "OutcomeTable", "read_prompts", "read_rows", "read_table"]
 
@@ -42,7 +43,7 @@ class OutcomeRow:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """What a table says of a model; prices in USD per million tokens."""
+    """What a table, or a list of prices, says of a model; prices in USD per million tokens."""
 
     model: str
     usd_per_mtok_in: float
@@ -50,6 +51,10 @@ class ModelRow:
     params_b: float | None = None
     thinks: bool = False
     role: str = "train"
+    usd_per_mtok_cached_in: float | None = None
+    usd_per_mtok_reasoning: float | None = None
+    price_date: str | None = None
+    context_window: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,14 +92,23 @@ class OutcomeTable:
         return np.flatnonzero(fits)
 
 
-def read_table(folder: str | Path) -> OutcomeTable:
+def read_table(folder: str | Path, prices: PriceSource | None = None) -> OutcomeTable:
     """Read a folder of `queries`, `outcomes` and `models` tables (.parquet, .csv or .jsonl).
+
+    Parameters
+    ----------
+    folder : str or Path
+    prices : PriceSource, optional
+        Goes before the prices of the table, which it need not have then; the table's count for a model that is not
+        in it.
 
     Raises
     ------
     OutcomesError
         A file or column is missing, a score is not in [0, 1], a price is missing or negative, an
         id is unknown, or a cell is filled twice.
+    PriceError
+        A model has a price neither in `prices` nor in the table, or several in `prices`.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -106,7 +120,8 @@ def read_table(folder: str | Path) -> OutcomeTable:
         )
     queries = _frame(root, "queries", ("query_id", "prompt"))
     outcomes = _frame(root, "outcomes", ("query_id", "model", "score"))
-    models = _frame(root, "models", ("model", "usd_per_mtok_in", "usd_per_mtok_out"))
+    prices = prices or PriceSource()
+    models = _frame(root, "models", ("model",) if prices.stated else ("model", "usd_per_mtok_in", "usd_per_mtok_out"))
 
     query_ids = queries["query_id"].to_list()
     for query_id in query_ids:
@@ -119,7 +134,7 @@ def read_table(folder: str | Path) -> OutcomeTable:
     for query_id, prompt in zip(query_ids, prompts, strict=True):
         if not isinstance(prompt, str) or not prompt.strip():
             raise OutcomesError("queries: a prompt is empty", got=f"query_id {query_id!r}")
-    model_rows = [_model_row(row) for row in models.iter_rows(named=True)]
+    model_rows = _model_rows(list(models.iter_rows(named=True)), prices)
     column_of = {row.model: index for index, row in enumerate(model_rows)}
     if len(column_of) != len(model_rows):
         raise OutcomesError("models: a model stands twice", remedy="Give every model one row.")
@@ -334,8 +349,9 @@ def _read_frame(path: Path, reader: Callable[[Path], Any]) -> Any:
         raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
 
 
-_TEXTS = ("query_id", "prompt", "source", "category", "split", "model", "tokens_kind", "thinks", "role")
-_NUMBERS = ("score", "output_tokens", "input_tokens", "usd_per_mtok_in", "usd_per_mtok_out", "params_b")
+_TEXTS = ("query_id", "prompt", "source", "category", "split", "model", "tokens_kind", "thinks", "role", "price_date")
+_PRICES = ("usd_per_mtok_in", "usd_per_mtok_out", "usd_per_mtok_cached_in", "usd_per_mtok_reasoning")
+_NUMBERS = ("score", "output_tokens", "input_tokens", "params_b", "context_window", *_PRICES)
 
 
 def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
@@ -374,24 +390,50 @@ def _typed(column: Any, table: str) -> Any:
     return typed
 
 
+def _model_rows(rows: Sequence[Mapping[str, Any]], prices: PriceSource) -> list[ModelRow]:
+    if not prices.stated:
+        return [_model_row(row) for row in rows]
+    prices.check(str(row["model"]) for row in rows)
+    matches = [prices.of(str(row["model"])) for row in rows]
+    unknown = [
+        str(row["model"])
+        for row, match in zip(rows, matches, strict=True)
+        if match is None and None in (row.get("usd_per_mtok_in"), row.get("usd_per_mtok_out"))
+    ]
+    if unknown:
+        raise missing_price(unknown)
+    stated = [{} if match is None else match.columns() for match in matches]
+    return [_model_row({**row, **columns}) for row, columns in zip(rows, stated, strict=True)]
+
+
 def _model_row(row: Mapping[str, Any]) -> ModelRow:
-    prices = []
-    for name in ("usd_per_mtok_in", "usd_per_mtok_out"):
-        price = _number(row[name])
-        if price is None or not 0 <= price < math.inf:
+    price = {name: _number(row.get(name)) for name in _PRICES}
+    for name, value in price.items():
+        if value is None and name not in _PRICES[:2]:
+            continue
+        if value is None or not 0 <= value < math.inf:
             raise OutcomesError(
                 f"models: {row['model']!r} has no usable {name}",
                 expected="USD per million tokens, 0 if it is free",
                 got=repr(row[name]),
                 remedy="State the price; an unknown one is never taken as 0.",
             )
-        prices.append(price)
-    params = _number(row.get("params_b"))
+    window = _number(row.get("context_window"))
+    if window is not None and not (1 <= window <= MAX_TOKENS and window == int(window)):
+        raise OutcomesError(
+            f"models: {row['model']!r} has a bad context_window",
+            expected="a whole number of tokens, 1 or more",
+            got=f"{window:g}",
+        )
     return ModelRow(
         model=str(row["model"]),
-        usd_per_mtok_in=prices[0],
-        usd_per_mtok_out=prices[1],
-        params_b=params,
+        usd_per_mtok_in=price["usd_per_mtok_in"] or 0.0,
+        usd_per_mtok_out=price["usd_per_mtok_out"] or 0.0,
+        usd_per_mtok_cached_in=price["usd_per_mtok_cached_in"],
+        usd_per_mtok_reasoning=price["usd_per_mtok_reasoning"],
+        price_date=_text(row.get("price_date")),
+        context_window=None if window is None else int(window),
+        params_b=_number(row.get("params_b")),
         thinks=str(row.get("thinks")).lower() in {"true", "1"},
         role=_text(row.get("role")) or "train",
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
+from datetime import date
 from numbers import Real
 
 from scope_edge.errors import PriceError
 
-__all__ = ["Price", "dollars"]
+__all__ = ["Price", "dollars", "is_date", "local_price"]
 
 
 MAX_USD_PER_MTOK = 1e6
@@ -50,3 +53,76 @@ class Price:
 def dollars(amount_usd: float) -> str:
     """An amount as it is printed: to two digits if it is less than a cent."""
     return f"${amount_usd:.2g}" if 0 < amount_usd < 0.01 else f"${amount_usd:.4f}"
+
+
+def local_price(
+    tokens_per_second: float,
+    *,
+    usd_per_hour: float = 0.0,
+    watts: float = 0.0,
+    usd_per_kwh: float = 0.0,
+    prompt_tokens_per_second: float | None = None,
+) -> Price:
+    """The price of a model on one's own machine: what its time costs, what its energy costs, or both.
+
+    USD per million tokens = (usd_per_hour + watts / 1000 * usd_per_kwh) / 3600 / tokens_per_second * 1e6.
+
+    Parameters
+    ----------
+    tokens_per_second : float
+        How fast it writes, above 0.
+    usd_per_hour : float
+        What an hour of the machine is worth: rent, or purchase over its life.
+    watts, usd_per_kwh : float
+        What the machine draws while it answers, beyond what it draws anyway, and what energy costs.
+    prompt_tokens_per_second : float, optional
+        How fast it reads. Left out, prompts count as free: machines read many times as fast as they write.
+
+    Raises
+    ------
+    PriceError
+        A speed is not above 0, a cost is negative, nothing is stated, or watts without usd_per_kwh or the reverse.
+
+    Examples
+    --------
+    >>> local_price(40, watts=300, usd_per_kwh=0.32).output_usd_per_mtok
+    0.666667
+    """
+    speeds = {"tokens_per_second": tokens_per_second}
+    if prompt_tokens_per_second is not None:
+        speeds["prompt_tokens_per_second"] = prompt_tokens_per_second
+    for name, speed in speeds.items():
+        if not _is_amount(speed) or speed == 0:
+            raise PriceError(f"Bad {name}", expected="a number above 0", got=repr(speed))
+    for name, amount in (("usd_per_hour", usd_per_hour), ("watts", watts), ("usd_per_kwh", usd_per_kwh)):
+        if not _is_amount(amount):
+            raise PriceError(f"Bad {name}", expected="a number, 0 or more", got=repr(amount))
+    if (watts == 0) != (usd_per_kwh == 0) or usd_per_hour + watts == 0:
+        raise PriceError(
+            "A local price needs a cost",
+            expected="usd_per_hour, or watts and usd_per_kwh, or all three",
+            got=f"usd_per_hour={usd_per_hour:g}, watts={watts:g}, usd_per_kwh={usd_per_kwh:g}",
+            remedy="A model that shall count as free has an explicit price of 0.",
+        )
+    usd_per_second = (usd_per_hour + watts / 1000 * usd_per_kwh) / 3600
+
+    def per_mtok(speed: float) -> float:
+        return float(f"{usd_per_second / speed * 1e6:.6g}")
+
+    reading = 0.0 if prompt_tokens_per_second is None else per_mtok(prompt_tokens_per_second)
+    return Price(reading, per_mtok(tokens_per_second))
+
+
+def is_date(value: object) -> bool:
+    """Whether it is a day, as YYYY-MM-DD."""
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        return False
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < math.inf

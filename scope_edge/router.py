@@ -342,6 +342,7 @@ class Router:
         name: str,
         *,
         price: Price | None = None,
+        price_date: str | None = None,
         context_window: int | None = None,
         time_to_first_token_s: float | None = None,
         tokens_per_second: float | None = None,
@@ -354,6 +355,8 @@ class Router:
         name : str
         price : Price
             In place of the whole price. Sessions count with its cached-input price.
+        price_date : str
+            The day the price is of, YYYY-MM-DD.
         context_window : int
             Tokens that prompt and answer may take together. Longer prompts are not given to the model.
         time_to_first_token_s, tokens_per_second : float
@@ -379,6 +382,7 @@ class Router:
                 raise unknown_model(name, pool.names)
             stated = pool.cards[pool.names.index(name)].stating(
                 price=price,
+                price_date=price_date,
                 context_window=context_window,
                 time_to_first_token_s=time_to_first_token_s,
                 tokens_per_second=tokens_per_second,

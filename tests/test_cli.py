@@ -363,6 +363,7 @@ def test_the_commands_are_those_that_exist_now():
         "models",
         "add-model",
         "set-model",
+        "import",
         "remove-model",
         "plan",
         "verify",

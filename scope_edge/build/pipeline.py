@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from scope_edge.fingerprints import (
 from scope_edge.heldout import HeldOut
 from scope_edge.index import INDEX_FROM, AnchorIndex
 from scope_edge.outcomes import ModelRow, OutcomeTable, read_table
+from scope_edge.price_source import PriceSource
 from scope_edge.pricing import Price
 
 __all__ = ["BuildOptions", "build", "encode_prompts", "evidence_of"]
@@ -48,7 +49,8 @@ MIN_OUTCOMES = 30
 class BuildOptions:
     """What decides a build, besides encoder and outcomes.
 
-    index: whether a graph over the anchors is stored for the look-up; None, from `INDEX_FROM` anchors on.
+    index: whether a graph over the anchors is stored for the look-up; None, from `INDEX_FROM` anchors on. prices: go
+    before those of the table.
     """
 
     n_anchors: int = 8192
@@ -56,6 +58,7 @@ class BuildOptions:
     seed: int = 0
     correctness_only: tuple[str, ...] = ()
     index: bool | None = None
+    prices: PriceSource = field(default_factory=PriceSource)
 
 
 def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions, progress: Progress) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     """
     check_target(out)
     source = read_bundle(default_bundle() if encoder is None else encoder)
-    table = read_table(outcomes).without_lengths(options.correctness_only)
+    table = read_table(outcomes, options.prices).without_lengths(options.correctness_only)
     train, val = _split(table)
     columns = table.columns(train, MIN_OUTCOMES)
     if not len(columns):
@@ -129,7 +132,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
         table.sources[val], progress,
     )  # fmt: skip
     report = {
-        **asdict(options),
+        **{name: value for name, value in vars(options).items() if name != "prices"},
         "date": date.today().isoformat(),
         "n_train": len(train),
         "n_val": len(val),
@@ -235,8 +238,11 @@ def _cards(
         cards.append(
             ModelCard(
                 model=row.model,
-                price=Price(row.usd_per_mtok_in, row.usd_per_mtok_out),
-                price_date=date.today().isoformat(),
+                price=Price(
+                    row.usd_per_mtok_in, row.usd_per_mtok_out, row.usd_per_mtok_cached_in, row.usd_per_mtok_reasoning
+                ),
+                price_date=row.price_date or date.today().isoformat(),
+                context_window=row.context_window,
                 thinks=row.thinks,
                 params_b=row.params_b,
                 token_ratio=float(np.median(ratios)) if len(ratios) else 1.0,

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from scope_edge import __version__
-from scope_edge.cli import explaining, making, planning, pool, query, speed
+from scope_edge.cli import explaining, importing, making, planning, pool, query, speed
 from scope_edge.errors import ScopeEdgeError
 
 __all__ = ["app", "main"]
@@ -39,6 +39,7 @@ query.register(app)
 explaining.register(app)
 pool.register(app)
 planning.register(app)
+importing.register(app)
 making.register(app)
 speed.register(app)
 

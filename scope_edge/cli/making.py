@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from scope_edge.cli.options import BundlePath, Json, console, print_json, progress_bars, split_names
+from scope_edge.cli.options import (
+    Aliases,
+    BundlePath,
+    Free,
+    Json,
+    PricesDate,
+    PricesFile,
+    console,
+    price_source,
+    print_json,
+    progress_bars,
+    split_names,
+)
 from scope_edge.errors import MissingExtraError, UsageError
 
 __all__ = ["register"]
@@ -90,17 +102,29 @@ def build(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the choice.")] = 0,
     correctness_only: CorrectnessOnly = None,
+    prices: PricesFile = None,
+    prices_date: PricesDate = None,
+    aliases: Aliases = None,
+    free: Free = None,
     as_json: Json = False,
 ) -> None:
     """Build a bundle from outcomes: anchors, fingerprints, calibration (needs the extra 'build').
 
+    Logs in other forms become such a folder by `scope-edge import`. Prices of a list go before those of the table.
+
     [dim]scope-edge build --outcomes DIR --out my-bundle[/dim]
+    [dim]scope-edge build --outcomes DIR --prices prices.json --out my-bundle[/dim]
     """
     from scope_edge.build import BuildOptions
     from scope_edge.build import build as run
 
     options = BuildOptions(
-        n_anchors=anchors, method=method, seed=seed, index=index, correctness_only=tuple(correctness_only or ())
+        n_anchors=anchors,
+        method=method,
+        seed=seed,
+        index=index,
+        correctness_only=tuple(correctness_only or ()),
+        prices=price_source(prices, prices_date, aliases, free),
     )
     with progress_bars() as bars:
         report = run(outcomes, out, encoder, options, bars)

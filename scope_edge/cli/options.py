@@ -19,17 +19,26 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from scope_edge.errors import UsageError
+from scope_edge.price_list import PriceList
+from scope_edge.price_source import PriceSource
+
 __all__ = [
+    "Aliases",
     "Alpha",
     "BundlePath",
+    "Free",
     "Json",
     "MaxCostUsd",
     "MinAccuracy",
     "Models",
+    "PricesDate",
+    "PricesFile",
     "Prompt",
     "Risk",
     "ValueUsd",
     "console",
+    "price_source",
     "print_json",
     "progress_bars",
     "read_prompt",
@@ -71,7 +80,44 @@ Risk = Annotated[
 ]
 Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="The prompt; - reads it from standard input.")]
 
+PricesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--prices", metavar="FILE", help="Prices in the form of LiteLLM's model_prices_and_context_window.json."
+    ),
+]
+PricesDate = Annotated[
+    str | None,
+    typer.Option(
+        "--prices-date",
+        metavar="DATE",
+        help="The day they are of, YYYY-MM-DD; left out, the file's own _date or its last change.",
+    ),
+]
+Aliases = Annotated[
+    list[str] | None,
+    typer.Option("--alias", metavar="MODEL=KEY", help="The entry of --prices that a model is (repeatable)."),
+]
+Free = Annotated[
+    list[str] | None, typer.Option("--free", metavar="MODEL", help="This model costs nothing (repeatable).")
+]
+
 console = Console()
+
+
+def price_source(
+    prices: Path | None, date: str | None = None, aliases: list[str] | None = None, free: list[str] | None = None
+) -> PriceSource:
+    """What --prices, --prices-date, --alias and --free say together."""
+    if prices is None and (date or aliases):
+        raise UsageError("--prices-date and --alias need a list", remedy="Give it with --prices FILE.")
+    keys: dict[str, list[str]] = {}
+    for alias in aliases or ():
+        model, equals, key = alias.partition("=")
+        if not (equals and model.strip() and key.strip()):
+            raise UsageError("Bad --alias", expected="MODEL=KEY", got=repr(alias))
+        keys.setdefault(model.strip(), []).append(key.strip())
+    return PriceSource(PriceList.read(prices, date) if prices else None, keys, frozenset(free or ()))
 
 
 def read_prompt(prompt: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +12,28 @@ from rich.markup import escape
 
 from scope_edge.bundle import default_bundle, read_bundle
 from scope_edge.bundle import verify as verify_bundle
-from scope_edge.cli.options import BundlePath, Json, console, print_json, progress_bars
+from scope_edge.cli.options import (
+    BundlePath,
+    Json,
+    PricesDate,
+    PricesFile,
+    console,
+    price_source,
+    print_json,
+    progress_bars,
+)
 from scope_edge.cli.query import cards_table
-from scope_edge.pricing import Price
+from scope_edge.errors import PriceError, UsageError
+from scope_edge.price_list import Match
+from scope_edge.pricing import Price, local_price
 from scope_edge.router import Router
 
 __all__ = ["register"]
 
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="PATH", help="Where the changed bundle is written.")]
+PriceKey = Annotated[
+    str | None, typer.Option("--price-key", metavar="KEY", help="The entry of --prices, where the name is another.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,25 +54,49 @@ def add_model(
             "optionally output_tokens and input_tokens.",
         ),
     ],
-    price_in: Annotated[float, typer.Option("--price-in", help="USD per million input tokens; 0 if it is free.")],
-    price_out: Annotated[float, typer.Option("--price-out", help="USD per million output tokens; 0 if it is free.")],
     out: Out,
+    price_in: Annotated[
+        float | None, typer.Option("--price-in", help="USD per million input tokens; 0 if it is free.")
+    ] = None,
+    price_out: Annotated[
+        float | None, typer.Option("--price-out", help="USD per million output tokens; 0 if it is free.")
+    ] = None,
+    prices: PricesFile = None,
+    prices_date: PricesDate = None,
+    price_key: PriceKey = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a model of the same name.")] = False,
     bundle: BundlePath = None,
     as_json: Json = False,
 ) -> None:
     """Add a model from a few dozen outcomes. Nothing is trained.
 
+    Its price is said by --price-in and --price-out, or found in --prices; what is said goes first.
+
     [dim]scope-edge add-model my/model outcomes.csv --price-in 0.1 --price-out 0.4 --out my-bundle[/dim]
+    [dim]scope-edge add-model gpt-4o outcomes.csv --prices prices.json --out my-bundle[/dim]
     """
+    match = _match(name, prices, prices_date, price_key)
+    said = _said(price_in, price_out, None)
+    if match is None and len(said) < 2:
+        raise PriceError(
+            f"No price for {name!r}",
+            expected="--price-in and --price-out, or --prices FILE",
+            remedy="A free model is an explicit 0 for both.",
+        )
     router = Router.load(bundle)
-    router.add_model(name, outcomes, price=Price(price_in, price_out), replace=replace)
+    price = dataclasses.replace(match.price, **said) if match else Price(price_in, price_out)  # type: ignore[arg-type]
+    router.add_model(name, outcomes, price=price, replace=replace)
+    if match is not None:
+        router.describe_model(
+            name, price=price, price_date=None if said else match.date, context_window=match.context_window
+        )
     router.save(out)
     card = router.cards[-1]
     if as_json:
-        print_json({"bundle": str(out), **card.to_json()})
+        print_json({"bundle": str(out), **card.to_json(), **_found(match)})
     else:
         console.print(f"Added [bold]{escape(name)}[/] from {card.n_outcomes} outcomes")
+        _tell(match)
         console.print(f"{len(router.models)} models in {escape(str(out))}")
 
 
@@ -73,6 +112,20 @@ def set_model(
             help="USD per million input tokens that the provider has in its prompt cache; what a conversation "
             "loses when it leaves the model is counted by it.",
         ),
+    ] = None,
+    prices: PricesFile = None,
+    prices_date: PricesDate = None,
+    price_key: PriceKey = None,
+    usd_per_hour: Annotated[
+        float | None,
+        typer.Option("--usd-per-hour", metavar="USD", help="A local model's price by the time of its machine."),
+    ] = None,
+    watts: Annotated[
+        float | None,
+        typer.Option("--watts", metavar="N", help="The same by energy, with --usd-per-kwh: what it draws more."),
+    ] = None,
+    usd_per_kwh: Annotated[
+        float | None, typer.Option("--usd-per-kwh", metavar="USD", help="What a kilowatt-hour costs.")
     ] = None,
     context_window: Annotated[
         int | None,
@@ -100,23 +153,35 @@ def set_model(
 ) -> None:
     """Say what a model costs, how much it reads, how fast it is, and where it runs.
 
-    Nobody knows these of your own provider or machine but you. What is left out stays as it was.
+    Nobody knows these of your own provider or machine but you. What is left out stays as it was. A list gives price
+    and context window; what else is said goes before it. Time and energy become a price by --tokens-per-second.
 
     [dim]scope-edge set-model gpt-4o-2024-11-20 --price-cached-in 1.25 --context-window 128000 --out mine[/dim]
     [dim]scope-edge set-model my/model --local --first-token-s 0.3 --tokens-per-second 40 -b mine -o mine[/dim]
+    [dim]scope-edge set-model my/model --watts 300 --usd-per-kwh 0.32 --tokens-per-second 40 -b mine -o mine[/dim]
+    [dim]scope-edge set-model gpt-4o-2024-11-20 --prices prices.json --out mine[/dim]
     """
     router = Router.load(bundle)
-    prices = {
-        "input_usd_per_mtok": price_in,
-        "output_usd_per_mtok": price_out,
-        "cached_input_usd_per_mtok": price_cached_in,
-    }
-    stated = {field: value for field, value in prices.items() if value is not None}
-    before = next((card.price for card in router.cards if card.model == name), None)
+    before = next((card for card in router.cards if card.model == name), None)
+    match = _match(name, prices, prices_date, price_key, before.aliases if before else ())
+    price = match.price if match else None
+    if usd_per_hour is not None or watts is not None or usd_per_kwh is not None:
+        speed = before.tokens_per_second if before and tokens_per_second is None else tokens_per_second
+        if match is not None or speed is None:
+            raise UsageError(
+                "A price by time or energy needs the speed, and no list",
+                expected="--tokens-per-second, or a model whose speed is known",
+                got="--prices" if match else "no speed",
+            )
+        price = local_price(speed, usd_per_hour=usd_per_hour or 0, watts=watts or 0, usd_per_kwh=usd_per_kwh or 0)
+    said = _said(price_in, price_out, price_cached_in)
+    if said and before:
+        price = dataclasses.replace(price or before.price, **said)
     router.describe_model(
         name,
-        price=dataclasses.replace(before, **stated) if before and stated else None,
-        context_window=context_window,
+        price=price,
+        price_date=match.date if match and not said else None,
+        context_window=match.context_window if match and context_window is None else context_window,
         time_to_first_token_s=first_token_s,
         tokens_per_second=tokens_per_second,
         local=local,
@@ -124,10 +189,38 @@ def set_model(
     router.save(out)
     card = next(card for card in router.cards if card.model == name)
     if as_json:
-        print_json({"bundle": str(out), **card.to_json()})
+        print_json({"bundle": str(out), **card.to_json(), **_found(match)})
     else:
         console.print(f"Changed [bold]{escape(name)}[/]; {len(router.models)} models in {escape(str(out))}")
+        _tell(match)
         console.print(cards_table([card]))
+
+
+def _match(
+    name: str, prices: Path | None, date: str | None, key: str | None, aliases: Sequence[str] = ()
+) -> Match | None:
+    """What --prices says of the model; None without such a list."""
+    source = price_source(prices, date, [f"{name}={key}"] if key else None)
+    # A key that is stated counts alone, for the name itself may be another entry.
+    return source.prices.find(key or name, () if key else aliases) if source.prices else None
+
+
+def _said(price_in: float | None, price_out: float | None, price_cached_in: float | None) -> dict[str, float]:
+    prices = {
+        "input_usd_per_mtok": price_in,
+        "output_usd_per_mtok": price_out,
+        "cached_input_usd_per_mtok": price_cached_in,
+    }
+    return {field: value for field, value in prices.items() if value is not None}
+
+
+def _found(match: Match | None) -> dict[str, str]:
+    return {} if match is None else {"price_key": match.key, "price_rule": match.rule}
+
+
+def _tell(match: Match | None) -> None:
+    if match is not None:
+        console.print(f"Price of {match.date}: {escape(match.key)} ({match.rule})")
 
 
 def remove_model(

@@ -10,22 +10,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from scope_edge.cli.options import (
+    Aliases,
     Alpha,
     BundlePath,
     Json,
     MaxCostUsd,
     MinAccuracy,
     Models,
+    PricesDate,
+    PricesFile,
     Prompt,
     Risk,
     ValueUsd,
     console,
+    price_source,
     print_json,
     read_prompt,
     split_names,
 )
+from scope_edge.errors import PriceError
 from scope_edge.estimator import Estimates
 from scope_edge.fingerprints import ModelCard
+from scope_edge.price_list import PriceList
+from scope_edge.price_source import PriceSource
 from scope_edge.pricing import dollars
 from scope_edge.router import Router
 
@@ -112,13 +119,76 @@ def estimate(
     console.print(f"[dim]novelty {estimates.novelty:.2f} (1 = unlike every anchor)[/]")
 
 
-def models(bundle: BundlePath = None, as_json: Json = False) -> None:
-    """List the models of a bundle with their prices and evidence."""
+def models(
+    prices: PricesFile = None,
+    prices_date: PricesDate = None,
+    aliases: Aliases = None,
+    bundle: BundlePath = None,
+    as_json: Json = False,
+) -> None:
+    """List the models of a bundle with their prices and evidence; with --prices, what a list would change.
+
+    Nothing is changed: `build --prices` and `set-model --prices` do.
+
+    [dim]scope-edge models --prices prices.json --bundle my-bundle[/dim]
+    """
     cards = sorted(Router.load(bundle).cards, key=lambda card: card.model)
+    source = price_source(prices, prices_date, aliases)
+    if source.prices is not None:
+        source.check(card.model for card in cards)
+        entries = [_compared(card, source) for card in cards]
+        if as_json:
+            print_json(entries)
+        else:
+            console.print(_comparison(entries, source.prices))
+        return
     if as_json:
         print_json([card.to_json() for card in cards])
         return
     console.print(cards_table(cards, title=f"{len(cards)} models"))
+
+
+def _compared(card: ModelCard, source: PriceSource) -> dict[str, Any]:
+    """What the list says of a model beside what its card says."""
+    now = (card.price.input_usd_per_mtok, card.price.output_usd_per_mtok)
+    entry: dict[str, Any] = {"model": card.model, "key": None, "rule": None, "now_usd_per_mtok": now}
+    try:
+        match = source.of(card.model, card.aliases)
+    except PriceError as error:
+        return {**entry, "listed_usd_per_mtok": None, "problem": str(error)}
+    if match is None:
+        return {**entry, "listed_usd_per_mtok": None, "problem": "not in the list"}
+    listed = (match.price.input_usd_per_mtok, match.price.output_usd_per_mtok)
+    return {**entry, "key": match.key, "rule": match.rule, "listed_usd_per_mtok": listed, "problem": None}
+
+
+def _comparison(entries: Sequence[dict[str, Any]], prices: PriceList) -> Table:
+    changed = sum(
+        entry["problem"] is None and entry["listed_usd_per_mtok"] != entry["now_usd_per_mtok"] for entry in entries
+    )
+    found = sum(entry["problem"] is None for entry in entries)
+    table = Table(
+        title=f"{found} of {len(entries)} models in {escape(prices.name)} of {prices.date}, {changed} at another price",
+        caption="input / output, USD per million tokens",
+    )
+    table.add_column("model", overflow="fold", min_width=18)
+    for heading in ("now", "listed"):
+        table.add_column(heading, justify="right")
+    table.add_column("key (rule)", overflow="fold")
+    for entry in entries:
+        listed, now = entry["listed_usd_per_mtok"], entry["now_usd_per_mtok"]
+        table.add_row(
+            escape(entry["model"]),
+            _pair(now),
+            "" if listed is None else _pair(listed),
+            escape(entry["problem"] or f"{entry['key']} ({entry['rule']})"),
+            style="dim" if entry["problem"] else "bold" if listed != now else None,
+        )
+    return table
+
+
+def _pair(prices: Sequence[float]) -> str:
+    return f"{prices[0]:g} / {prices[1]:g}"
 
 
 def cards_table(cards: Sequence[ModelCard], title: str | None = None) -> Table:

@@ -1,0 +1,126 @@
+"""Values of a row that mean something, or the reason why the row is rejected."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from scope_edge.importing.entries import Rejected
+from scope_edge.outcomes import MAX_TOKENS
+
+__all__ = [
+    "amount",
+    "label",
+    "model_name",
+    "optional_label",
+    "prompt_text",
+    "score",
+    "tokens",
+    "tokens_or_none",
+    "truth",
+]
+
+_TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
+
+
+def prompt_text(value: Any) -> str:
+    """A prompt that is not blank; `digest` finds out whether it is Unicode."""
+    if value is None:
+        raise Rejected("no prompt")
+    if not isinstance(value, str):
+        raise Rejected("prompt that is not text", type(value).__name__)
+    if not value.strip():
+        raise Rejected("blank prompt" if value else "no prompt")
+    return value
+
+
+def model_name(value: Any) -> str:
+    """A name without the characters that wildcards use."""
+    if value is None or value == "":
+        raise Rejected("no model")
+    if not isinstance(value, str) or not value.strip() or set(value) & set("*?[],\n"):
+        raise Rejected("bad model name", f"expected text without any of * ? [ ] , got {_shown(value)}")
+    return label(value.strip())
+
+
+def score(value: Any) -> float:
+    """A number from 0 to 1; True and False are 1 and 0."""
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        raise Rejected("no score")
+    if isinstance(value, str) and value.strip().lower() in ("true", "false", "yes", "no"):
+        return float(value.strip().lower() in ("true", "yes"))
+    number = _number(value)
+    if number is None or math.isnan(number):
+        raise Rejected("score that is no number", _shown(value))
+    if not 0 <= number <= 1:
+        raise Rejected("score outside [0, 1]", f"{number:g}")
+    return number
+
+
+def tokens(value: Any, name: str) -> float:
+    """A count of tokens; NaN where it is unknown."""
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return math.nan
+    number = None if isinstance(value, bool) else _number(value)
+    if number is None or not 0 <= number <= MAX_TOKENS:
+        raise Rejected("tokens out of range", f"{name} {_shown(value)}")
+    return number
+
+
+def amount(value: Any, name: str) -> float | None:
+    """A number, 0 or more, such as a price; None where it is unknown."""
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return None
+    number = None if isinstance(value, bool) else _number(value)
+    if number is None or not 0 <= number < math.inf:
+        raise Rejected("number out of range", f"{name} {_shown(value)}")
+    return number
+
+
+def tokens_or_none(value: Any, name: str) -> int | None:
+    """A whole count of tokens, 1 or more; None where it is unknown."""
+    number = tokens(value, name)
+    if math.isnan(number):
+        return None
+    if number < 1 or number != int(number):
+        raise Rejected("tokens out of range", f"{name} {_shown(value)}")
+    return int(number)
+
+
+def optional_label(value: Any, name: str) -> str | None:
+    """A value as text that a table can hold; None where there is none."""
+    del name  # such a label is refused for its characters alone
+    return None if value in (None, "") else label(value)
+
+
+def truth(value: Any, name: str) -> bool | None:
+    """Yes or no; None where it is unknown."""
+    if value is None or value == "":
+        return None
+    known = _TRUTHS.get(str(value).lower())
+    if known is None:
+        raise Rejected("neither true nor false", f"{name} {_shown(value)}")
+    return known
+
+
+def label(value: Any) -> str:
+    """A value as text that a table can hold."""
+    made = value if isinstance(value, str) else str(value)
+    try:
+        made.encode()
+    except UnicodeEncodeError:
+        raise Rejected("text that is not Unicode", "lone surrogates, or bytes that are not UTF-8") from None
+    return made
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _shown(value: Any) -> str:
+    # Nothing long: it may be a text of the user's in the wrong column.
+    shown = ascii(value)
+    return shown if len(shown) <= 16 else f"{type(value).__name__} of {len(shown)} characters"

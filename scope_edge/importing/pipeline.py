@@ -1,0 +1,164 @@
+"""The steps of an import, from files of logs to a table folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from rich.progress import Progress
+
+from scope_edge.errors import OutcomesError, UsageError
+from scope_edge.importing.entries import Rejected
+from scope_edge.importing.formats import Format, named, sources_of
+from scope_edge.importing.questions import checked_shares
+from scope_edge.importing.records import read_records
+from scope_edge.importing.rejections import Rejections
+from scope_edge.importing.tables import Duplicates, Tables, check_polars
+from scope_edge.price_source import PriceSource, missing_price
+
+__all__ = ["ImportOptions", "import_logs"]
+
+FILES = ("queries.parquet", "outcomes.parquet", "models.parquet", "rejected.jsonl")
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What decides an import, besides the logs.
+
+    format: one of `formats.FORMATS`, or None to tell it from the columns. source: what rows that name none are said to
+    be from; None, the name of their file. shares: of train, val and test, in percent. batch: rows of a .parquet that
+    are read at once.
+    """
+
+    format: str | None = None
+    source: str | None = None
+    prices: PriceSource = field(default_factory=PriceSource)
+    duplicates: Duplicates = "mean"
+    shares: tuple[float, float, float] = (80.0, 10.0, 10.0)
+    strict: bool = False
+    batch: int = 16_384
+
+
+def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progress: Progress) -> dict[str, Any]:
+    """Read logs of outcomes into a table folder, ready for `build`, `train` and `evaluate`.
+
+    Every row that cannot be used is in `rejected.jsonl` beside the tables, with its file, line and reason.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Logs, table folders, or folders of logs.
+    out : Path
+        A new folder, an empty one, or one of an earlier import, which is replaced.
+
+    Returns
+    -------
+    dict
+        A report: counts, rejections by reason, splits, and the rows of the models table.
+
+    Raises
+    ------
+    OutcomesError
+        A log cannot be read, its form cannot be told, nothing in it can be used, or rows are rejected under `strict`.
+    PriceError
+        No model has a price, or a model matches several prices.
+    UsageError
+        An option, or the folder to write.
+    """
+    check_polars()
+    _check_options(options)
+    sources = [
+        source for path in paths for source in sources_of(path, named(options.format) if options.format else None)
+    ]
+    _check_target(out, [path for path, _ in sources])
+    work = out.absolute().with_name(f".{out.name}-{os.getpid()}")
+    made = work / "made"
+    try:
+        made.mkdir(parents=True)
+        with Rejections(made / "rejected.jsonl") as rejections:
+            tables = Tables(work, options.prices, checked_shares(options.shares))
+            n_records = _read(sources, tables, rejections, options, progress)
+        _check_outcome(tables, rejections, options, made, out)
+        report = {
+            "files": {str(path): form.name for path, form in sources},
+            "n_records": n_records,
+            "n_rejected": rejections.by_reason.total(),
+            "rejected": rejections.counts,
+            "unpriced": tables.models.unpriced(),
+            **tables.write(made, options.duplicates),
+        }
+        if out.exists():
+            shutil.rmtree(out)
+        made.rename(out)
+    except OSError as error:
+        raise UsageError(f"Cannot write {out}", got=str(error)) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return report
+
+
+def _read(
+    sources: Sequence[tuple[Path, Format]],
+    tables: Tables,
+    rejections: Rejections,
+    options: ImportOptions,
+    progress: Progress,
+) -> int:
+    task = progress.add_task("import (MB)", total=round(sum(path.stat().st_size for path, _ in sources) / 1e6))
+    n_records, done = 0, 0.0
+
+    def on_bytes(before: float) -> Callable[[float], None]:
+        return lambda n: progress.update(task, completed=round((before + n) / 1e6))
+
+    for path, form in sources:
+        source = options.source or path.stem
+        for number, row, fault, detail in read_records(path, on_bytes(done), options.batch):
+            n_records += 1
+            if row is None:
+                rejections.add(path, number, Rejected(fault, detail))
+                continue
+            try:
+                for entry in form.entries(row):
+                    try:
+                        tables.add(entry, source)
+                    except Rejected as why:
+                        rejections.add(path, number, why, row, entry)
+            except Rejected as why:
+                rejections.add(path, number, why, row)
+        done += path.stat().st_size
+    return n_records
+
+
+def _check_outcome(tables: Tables, rejections: Rejections, options: ImportOptions, made: Path, out: Path) -> None:
+    """Refuse an import that has nothing to write, or must not; what was rejected is kept all the same."""
+    empty = tables.n_outcomes == 0
+    if not empty and not (options.strict and rejections.by_reason):
+        return
+    if rejections.by_reason:
+        out.mkdir(parents=True, exist_ok=True)
+        (made / "rejected.jsonl").replace(out / "rejected.jsonl")
+    if empty and tables.models.unpriced():
+        raise missing_price(tables.models.unpriced())
+    raise OutcomesError(
+        "No row could be imported" if empty else f"{rejections.by_reason.total():,} rows were rejected",
+        expected="rows with a prompt, a model and a score" if empty else "none, for --strict",
+        got=f"{rejections} ({rejections.first})" if rejections.by_reason else "empty logs",
+        remedy=f"Each is in {out / 'rejected.jsonl'}." if rejections.by_reason else "",
+    )
+
+
+def _check_options(options: ImportOptions) -> None:
+    if options.duplicates not in get_args(Duplicates):
+        raise UsageError("Bad duplicates", expected=", ".join(get_args(Duplicates)), got=repr(options.duplicates))
+    checked_shares(options.shares)
+
+
+def _check_target(out: Path, inputs: Sequence[Path]) -> None:
+    if out.exists() and not (out.is_dir() and all(entry.name in FILES for entry in out.iterdir())):
+        raise UsageError(f"{out} exists and is not an import", remedy="Give a new folder, or remove this one first.")
+    if any(out.absolute() in path.absolute().parents for path in inputs):
+        raise UsageError(f"The log lies in {out}, which would be replaced", remedy="Give another folder for --out.")

@@ -1,0 +1,166 @@
+"""The records of a file one after another, each with where it stands; memory does not grow with the file.
+
+What cannot be read as a record is handed on as a fault, never skipped. Only a .json document is read at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from scope_edge.errors import MissingExtraError, OutcomesError
+
+__all__ = ["SUFFIXES", "Record", "read_records", "unit_of"]
+
+SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
+MAX_CHARS = 2**25
+"""A longer record is a mistake: a line break, or a closing quote, is missing."""
+
+
+class Record(NamedTuple):
+    """`number` counts from 1: lines of the file for .csv and .jsonl, rows for .json and .parquet.
+
+    Of a record over several lines it is the first. Without a `row`, `fault` and `detail` say why.
+    """
+
+    number: int
+    row: Mapping[str, Any] | None
+    fault: str = ""
+    detail: str = ""
+
+
+def unit_of(path: Path) -> str:
+    """What the number of a record counts: "line" or "row"."""
+    return "line" if path.suffix in (".csv", ".jsonl") else "row"
+
+
+def read_records(path: Path, on_bytes: Callable[[float], None], batch: int = 16_384) -> Iterator[Record]:
+    """Read a file, by its suffix.
+
+    Parameters
+    ----------
+    path : Path
+        A .csv, .jsonl, .json or .parquet.
+    on_bytes : callable
+        Is told now and then how many bytes have been read so far.
+    batch : int
+        Rows of a .parquet that are in memory at once.
+
+    Raises
+    ------
+    OutcomesError
+        The file as a whole cannot be read.
+    """
+    readers = {".csv": _csv, ".jsonl": _jsonl, ".json": _json}
+    try:
+        if path.suffix == ".parquet":
+            yield from _parquet(path, on_bytes, batch)
+        elif path.suffix in readers:
+            yield from readers[path.suffix](path, on_bytes)
+        else:
+            raise OutcomesError("Unknown kind of log", expected=", ".join(SUFFIXES), got=path.name)
+    except OSError as error:
+        raise OutcomesError(f"Cannot read {path}", got=error.strerror or str(error)) from error
+    on_bytes(path.stat().st_size)
+
+
+def _jsonl(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(MAX_CHARS):
+            number += 1
+            if number % 1024 == 0:
+                on_bytes(file.tell())
+            if len(line) == MAX_CHARS and not line.endswith(b"\n"):
+                _skip_line(file)
+                yield Record(number, None, "line too long", f"over {MAX_CHARS} bytes")
+                continue
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield Record(number, None, "malformed JSON", str(error))
+                continue
+            if isinstance(row, dict):
+                yield Record(number, row)
+            else:
+                yield Record(number, None, "malformed JSON", f"not an object but {type(row).__name__}")
+
+
+def _skip_line(file: IO[bytes]) -> None:
+    while (rest := file.readline(MAX_CHARS)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _csv(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
+    # Bytes that are not UTF-8 become lone surrogates, which are refused with the row that holds them.
+    with path.open("rb") as raw, TextIOWrapper(raw, "utf-8-sig", "surrogateescape", newline="") as file:
+        # strict: a quote that is never closed is a fault, and not a field that holds the rest of the file.
+        reader = csv.reader(file, strict=True)
+        header: list[str] | None = None
+        while True:
+            begins = reader.line_num + 1
+            before = csv.field_size_limit(MAX_CHARS)
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Record(begins, None, "malformed CSV", f"{error}; read up to line {reader.line_num}")
+                continue
+            finally:
+                csv.field_size_limit(before)
+            if begins % 1024 == 0:
+                on_bytes(raw.tell())
+            if not cells:
+                continue
+            if header is None:
+                header = cells
+            elif len(cells) != len(header):
+                yield Record(begins, None, "malformed CSV", f"{len(cells)} fields, the header has {len(header)}")
+            else:
+                yield Record(begins, dict(zip(header, cells, strict=True)))
+
+
+def _json(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
+    del on_bytes  # it is read at once
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig", errors="surrogateescape"))
+    except (ValueError, RecursionError) as error:
+        raise OutcomesError(f"Cannot read {path}", expected="one JSON document", got=str(error)) from error
+    shared: dict[str, Any] = {}
+    rows = document if isinstance(document, list) else [document]
+    if isinstance(document, dict) and isinstance(document.get("records"), list):
+        # The form of LLMRouterBench: one file per model and data set, named once.
+        rows = document["records"]
+        shared = {name: document[name] for name in ("model_name", "dataset_name", "demo") if name in document}
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, dict):
+            yield Record(number, shared | row)
+        else:
+            yield Record(number, None, "malformed JSON", f"not an object but {type(row).__name__}")
+
+
+def _parquet(path: Path, on_bytes: Callable[[float], None], batch: int) -> Iterator[Record]:
+    try:
+        import polars
+    except ImportError as error:
+        raise MissingExtraError("Reading a .parquet", "polars", "build") from error
+    size, number = path.stat().st_size, 0
+    try:
+        frame = polars.scan_parquet(path)
+        n_rows = frame.select(polars.len()).collect().item()
+        for part in frame.collect_batches(chunk_size=batch, maintain_order=True):
+            for row in part.iter_rows(named=True):
+                number += 1
+                yield Record(number, row)
+            on_bytes(size * number / max(n_rows, 1))
+    except polars.exceptions.PolarsError as error:
+        raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error

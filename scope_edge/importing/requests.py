@@ -1,0 +1,92 @@
+"""Logs of requests in the form of LiteLLM's standard payload or of OpenAI's API, with a `score` added to each row.
+
+Where it stands: `model`, `messages` (or `prompt`, `input`) in the row itself or under `request`; `usage` in the row or
+under `response`; or `prompt_tokens` and `completion_tokens` in the row, as LiteLLM has them. In a .csv these may be
+JSON text. The time stamps, `response_cost` and the text of the answer are not read. A row whose `status` is "failure"
+is rejected: an outage of the provider says nothing of the model.
+
+The prompt is the text of the last message of the user, which is what a router is given; parts that are not text are
+left out. Tokens are what was paid for: `completion_tokens` hold the reasoning at OpenAI, but not everywhere; where
+`completion_tokens_details` has more `reasoning_tokens` than these, they do not, and it is added. `prompt_tokens` hold
+what was read from a cache (`prompt_tokens_details.cached_tokens`). Usage in the names of Anthropic and of OpenAI's
+responses, `input_tokens` and `output_tokens`, is read too; there `cache_read_input_tokens` and
+`cache_creation_input_tokens` come on top.
+
+Sources: LiteLLM's StandardLoggingPayload and its documentation of logging, OpenAI's API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeGuard
+
+from scope_edge.importing.entries import Answer, Model, Question, Rejected, nested, text
+
+__all__ = ["answers", "fits"]
+
+_TEXTS = ("messages", "prompt", "input")
+
+
+def fits(columns: frozenset[str]) -> bool:
+    """Whether these columns are a log of requests with scores."""
+    return "score" in columns and bool({"messages", "request", "input"} & columns)
+
+
+def answers(row: Mapping[str, Any]) -> Iterator[Answer]:
+    """The answer that a request got."""
+    if str(row.get("status")).lower() in ("failure", "failed", "error"):
+        raise Rejected("failed request")
+    request, response = _mapping(row.get("request")), _mapping(row.get("response"))
+    usage = _mapping(row.get("usage")) or _mapping(response.get("usage")) or row
+    output, inputs, thinks = _tokens(usage)
+    said = next((part[name] for part in (row, request) for name in _TEXTS if part.get(name)), None)
+    yield Answer(
+        Question(_prompt(nested(said)), source=row.get("source"), category=row.get("category")),
+        Model(
+            text(row, "model") or text(request, "model") or text(response, "model"), {"thinks": True} if thinks else {}
+        ),
+        row.get("score"),
+        output,
+        inputs,
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    value = nested(value)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _prompt(said: Any) -> Any:
+    if isinstance(said, Mapping):
+        said = said.get("messages")
+    if not isinstance(said, list):
+        return said
+    for message in reversed(said):
+        if isinstance(message, Mapping) and message.get("role") == "user":
+            content = message.get("content")
+            if isinstance(content, list):
+                parts = [part.get("text") for part in content if isinstance(part, Mapping)]
+                return "\n".join(part for part in parts if isinstance(part, str))
+            return content
+    return None
+
+
+def _tokens(usage: Mapping[str, Any]) -> tuple[Any, Any, bool]:
+    """Output and input tokens that were paid for, and whether the model was seen to reason."""
+    details = _mapping(usage.get("completion_tokens_details") or usage.get("output_tokens_details"))
+    reasoning = details.get("reasoning_tokens")
+    output, inputs = usage.get("completion_tokens"), usage.get("prompt_tokens")
+    if inputs is None:
+        inputs = usage.get("input_tokens")
+        on_top = [usage.get(name) for name in ("cache_read_input_tokens", "cache_creation_input_tokens")]
+        if _is_count(inputs):
+            inputs += sum(count for count in on_top if _is_count(count))
+    if output is None:
+        output = usage.get("output_tokens")
+    if _is_count(reasoning) and _is_count(output) and reasoning > output:
+        output += reasoning
+    return output, inputs, _is_count(reasoning) and reasoning > 0
+
+
+def _is_count(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,232 @@
+"""Prices from a file in LiteLLM's form, with the rule by which a model was found in it.
+
+The form is that of LiteLLM's `model_prices_and_context_window.json`: an object per model, with
+`input_cost_per_token`, `output_cost_per_token`, `cache_read_input_token_cost`, `output_cost_per_reasoning_token`
+(USD per token), `max_input_tokens` or `max_tokens`, `litellm_provider` and `mode`. Prices of long contexts, batches and
+regions are not read. Entries whose mode is not chat, completion or responses, or that have no price per token, are not
+models to route to.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scope_edge.dial import is_number
+from scope_edge.errors import PriceError
+from scope_edge.pricing import Price, is_date
+
+__all__ = ["Match", "PriceList"]
+
+_MODES = (None, "chat", "completion", "responses")
+_DATED = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a price list says of a model.
+
+    `rule` is how `key` was found, or "free"; `date` that of the list, YYYY-MM-DD, None for what is free.
+    """
+
+    price: Price
+    context_window: int | None
+    key: str
+    rule: str
+    date: str | None
+
+    def columns(self) -> dict[str, float | int | str | None]:
+        """What it says, in the columns of a models table."""
+        return {
+            "usd_per_mtok_in": self.price.input_usd_per_mtok,
+            "usd_per_mtok_out": self.price.output_usd_per_mtok,
+            "usd_per_mtok_cached_in": self.price.cached_input_usd_per_mtok,
+            "usd_per_mtok_reasoning": self.price.reasoning_usd_per_mtok,
+            "price_date": self.date,
+            "context_window": self.context_window,
+        }
+
+
+@dataclass(frozen=True)
+class PriceList:
+    """A dated snapshot of prices.
+
+    Examples
+    --------
+    >>> prices = PriceList.read("model_prices_and_context_window.json")  # doctest: +SKIP
+    >>> prices.find("openai/gpt-4o").rule  # doctest: +SKIP
+    'without the provider'
+    """
+
+    entries: Mapping[str, Mapping[str, Any]]
+    date: str
+    name: str = "the price list"
+
+    @classmethod
+    def read(cls, path: str | Path, date: str | None = None) -> PriceList:
+        """Read a file.
+
+        Parameters
+        ----------
+        path : str or Path
+        date : str, optional
+            The day the prices are of, YYYY-MM-DD; if left out, the file's own `_date`, or the day it was changed.
+
+        Raises
+        ------
+        PriceError
+            The file cannot be read, is not in this form, or the date is not one.
+        """
+        file = Path(path)
+        try:
+            document = json.loads(file.read_text(encoding="utf-8-sig"))
+            changed = datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()
+        except (OSError, ValueError, RecursionError) as error:
+            raise PriceError(f"Cannot read the prices in {file}", got=str(error)) from error
+        if not isinstance(document, dict):
+            raise PriceError(
+                f"{file.name} is not a price list", expected="an object of models", got=type(document).__name__
+            )
+        entries = {
+            key: entry
+            for key, entry in document.items()
+            if isinstance(entry, dict) and not key.startswith("_") and key != "sample_spec" and _is_priced(entry)
+        }
+        if not entries:
+            raise PriceError(
+                f"{file.name} has no prices",
+                expected="models with input_cost_per_token and output_cost_per_token",
+                got=", ".join(list(document)[:5]) or "an empty object",
+            )
+        day = date or document.get("_date") or changed
+        if not is_date(day):
+            raise PriceError(f"Bad date of {file.name}", expected="YYYY-MM-DD", got=repr(day))
+        return cls(entries, day, file.name)
+
+    def find(self, model: str, aliases: Sequence[str] = ()) -> Match:
+        """The price of a model; see `look_up` for the rules.
+
+        Raises
+        ------
+        PriceError
+            No rule finds an entry, and the message suggests names that are close; or one finds several with different
+            prices, and the message lists them.
+        """
+        match = self.look_up(model, aliases)
+        if match is not None:
+            return match
+        close = self._close(model)
+        raise PriceError(
+            f"No price for {model!r} in {self.name}",
+            expected="its key, an alias, or its name without provider, case or date",
+            got=f"only similar names: {', '.join(close)}" if close else "nothing like it",
+            remedy=f"Say which entry it is with --alias '{model}=KEY', or that it costs nothing with --free '{model}'.",
+        )
+
+    def look_up(self, model: str, aliases: Sequence[str] = ()) -> Match | None:
+        """The price of a model by the first of these rules that finds an entry, or None.
+
+        1. exact: the key is the name.
+        2. alias: the key is one of the aliases.
+        3. without the provider: they are the same after the last `/`. Where the name has a provider and entries of that
+           provider are among them, only these count.
+        4. case-insensitive: the same, with upper and lower case alike.
+        5. without the date: the same again, where either the name or the key ends in a date (`-2024-08-06`, `-0613`)
+           and the other has none.
+
+        Nothing else is guessed.
+
+        Raises
+        ------
+        PriceError
+            A rule finds several entries with different prices; the message lists them.
+        """
+        rules: tuple[tuple[str, Callable[[str], bool]], ...] = (
+            ("exact", lambda key: key == model),
+            ("alias", lambda key: key in aliases),
+            ("without the provider", lambda key: _bare(key) == _bare(model)),
+            ("case-insensitive", lambda key: _bare(key).lower() == _bare(model).lower()),
+            ("without the date", lambda key: _same_undated(_bare(key).lower(), _bare(model).lower())),
+        )
+        for rule, fits in rules:
+            keys = [key for key in self.entries if fits(key)]
+            if keys:
+                return self._agreed(model, self._of_provider(model, keys), rule)
+        return None
+
+    def _of_provider(self, model: str, keys: list[str]) -> list[str]:
+        provider = model.rsplit("/", 1)[0].lower() if "/" in model else None
+        own = [key for key in keys if provider in (key.rpartition("/")[0].lower(), self._provider(key))]
+        return own or keys
+
+    def _provider(self, key: str) -> str:
+        return str(self.entries[key].get("litellm_provider", "")).lower()
+
+    def _agreed(self, model: str, keys: list[str], rule: str) -> Match:
+        prices = {key: _price(key, self.entries[key]) for key in keys}
+        if len(set(prices.values())) > 1:
+            listed = ", ".join(
+                f"{key} ({price.input_usd_per_mtok:g} / {price.output_usd_per_mtok:g})"
+                for key, price in list(prices.items())[:6]
+            )
+            more = f" and {len(keys) - 6} more" if len(keys) > 6 else ""
+            raise PriceError(
+                f"{model!r} could be several entries of {self.name} with different prices",
+                expected="one price (input / output, USD per million tokens)",
+                got=listed + more,
+                remedy=f"Say which it is with --alias '{model}=KEY'.",
+            )
+        key = keys[0]
+        windows = {_context_window(self.entries[name]) for name in keys}
+        return Match(prices[key], windows.pop() if len(windows) == 1 else None, key, rule, self.date)
+
+    def _close(self, model: str) -> list[str]:
+        from difflib import get_close_matches  # for an error alone
+
+        by_bare: dict[str, str] = {}
+        for key in self.entries:
+            by_bare.setdefault(_bare(key).lower(), key)
+        return [by_bare[bare] for bare in get_close_matches(_bare(model).lower(), by_bare, 3)]
+
+
+def _is_priced(entry: Mapping[str, Any]) -> bool:
+    per_token = (entry.get("input_cost_per_token"), entry.get("output_cost_per_token"))
+    return None not in per_token and entry.get("mode") in _MODES
+
+
+def _bare(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
+
+
+def _same_undated(key: str, model: str) -> bool:
+    # Two different dates are two different models.
+    return (_DATED.sub("", key) == model) != (_DATED.sub("", model) == key)
+
+
+def _price(key: str, entry: Mapping[str, Any]) -> Price:
+    names = (
+        "input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost",
+        "output_cost_per_reasoning_token",
+    )  # fmt: skip
+    per_mtok: list[Any] = []
+    for name in names:
+        cost: Any = entry.get(name)
+        # Rounded, for 2.5e-07 * 1e6 is not quite 0.25.
+        per_mtok.append(float(f"{cost * 1e6:.12g}") if is_number(cost) else cost)
+    try:
+        return Price(*per_mtok)
+    except PriceError as error:
+        raise PriceError(f"{key!r} has a price that means nothing", got=str(error)) from error
+
+
+def _context_window(entry: Mapping[str, Any]) -> int | None:
+    for name in ("max_input_tokens", "max_tokens"):
+        tokens: Any = entry.get(name)
+        if is_number(tokens) and tokens >= 1:
+            return int(tokens)
+    return None
