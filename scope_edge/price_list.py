@@ -133,13 +133,13 @@ class PriceList:
 
         1. exact: the key is the name.
         2. alias: the key is one of the aliases.
-        3. without the provider: they are the same after the last `/`. Where the name has a provider and entries of that
-           provider are among them, only these count.
+        3. without the provider: they are the same after the last `/`.
         4. case-insensitive: the same, with upper and lower case alike.
         5. without the date: the same again, where either the name or the key ends in a date (`-2024-08-06`, `-0613`)
            and the other has none.
 
-        Nothing else is guessed.
+        Of several entries those of the provider that the name states count alone, and for a name without one those
+        without; if there are such. Nothing else is guessed.
 
         Raises
         ------
@@ -160,8 +160,10 @@ class PriceList:
         return None
 
     def _of_provider(self, model: str, keys: list[str]) -> list[str]:
-        provider = model.rsplit("/", 1)[0].lower() if "/" in model else None
-        own = [key for key in keys if provider in (key.rpartition("/")[0].lower(), self._provider(key))]
+        provider = model.rpartition("/")[0].lower()
+        own = [key for key in keys if key.rpartition("/")[0].lower() == provider]
+        if provider:
+            own += [key for key in keys if key not in own and self._provider(key) == provider]
         return own or keys
 
     def _provider(self, key: str) -> str:

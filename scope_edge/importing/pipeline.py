@@ -40,7 +40,7 @@ class ImportOptions:
     duplicates: Duplicates = "mean"
     shares: tuple[float, float, float] = (80.0, 10.0, 10.0)
     strict: bool = False
-    batch: int = 16_384
+    batch: int = 8_192
 
 
 def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progress: Progress) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def unit_of(path: Path) -> str:
     return "line" if path.suffix in (".csv", ".jsonl") else "row"
 
 
-def read_records(path: Path, on_bytes: Callable[[float], None], batch: int = 16_384) -> Iterator[Record]:
+def read_records(path: Path, on_bytes: Callable[[float], None], batch: int = 8_192) -> Iterator[Record]:
     """Read a file, by its suffix.
 
     Parameters
@@ -84,7 +84,7 @@ def _jsonl(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = json.loads(line.rstrip(b"\r\n"))
             except (ValueError, RecursionError) as error:
                 yield Record(number, None, "malformed JSON", str(error))
                 continue
@@ -153,14 +153,14 @@ def _parquet(path: Path, on_bytes: Callable[[float], None], batch: int) -> Itera
         import polars
     except ImportError as error:
         raise MissingExtraError("Reading a .parquet", "polars", "build") from error
-    size, number = path.stat().st_size, 0
+    size = path.stat().st_size
     try:
         frame = polars.scan_parquet(path)
         n_rows = frame.select(polars.len()).collect().item()
-        for part in frame.collect_batches(chunk_size=batch, maintain_order=True):
-            for row in part.iter_rows(named=True):
-                number += 1
+        # By slices, for collect_batches was seen to run ahead until all of a file of 900 MB was in memory.
+        for start in range(0, n_rows, batch):
+            for number, row in enumerate(frame.slice(start, batch).collect().iter_rows(named=True), start + 1):
                 yield Record(number, row)
-            on_bytes(size * number / max(n_rows, 1))
+            on_bytes(size * min(start + batch, n_rows) / n_rows)
     except polars.exceptions.PolarsError as error:
         raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
