@@ -1,4 +1,4 @@
-"""Write an invented log of requests with a price list, for docs/tutorial.md. Run: python examples/make_log.py FOLDER
+"""Write an invented log of requests with a price list, for docs/tutorial.md. Run: python examples/make_log.py
 
 The same files every time: six models of a made-up maker, about 2,000 requests of a help desk for developers, and what
 a reviewer thought of each answer. As in any log some rows are broken.
@@ -81,7 +81,7 @@ def entry(price_in: float, price_out: float) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("log"))
     parser.add_argument("--prompts", type=int, default=400, help="how many prompts; five models answer each")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)

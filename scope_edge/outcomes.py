@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from scope_edge.errors import MissingExtraError, OutcomesError
 from scope_edge.price_source import PriceSource, missing_price
+from scope_edge.pricing import is_date
 
 __all__ = ["USABLE_TOKENS", "ModelRow", "OutcomeRow", "OutcomeTable", "read_prompts", "read_rows", "read_table"]
 
@@ -418,6 +419,9 @@ def _model_row(row: Mapping[str, Any]) -> ModelRow:
                 got=repr(row[name]),
                 remedy="State the price; an unknown one is never taken as 0.",
             )
+    day = _text(row.get("price_date"))
+    if day is not None and not is_date(day):
+        raise OutcomesError(f"models: {row['model']!r} has a bad price_date", expected="YYYY-MM-DD", got=repr(day))
     window = _number(row.get("context_window"))
     if window is not None and not (1 <= window <= MAX_TOKENS and window == int(window)):
         raise OutcomesError(
@@ -431,7 +435,7 @@ def _model_row(row: Mapping[str, Any]) -> ModelRow:
         usd_per_mtok_out=price["usd_per_mtok_out"] or 0.0,
         usd_per_mtok_cached_in=price["usd_per_mtok_cached_in"],
         usd_per_mtok_reasoning=price["usd_per_mtok_reasoning"],
-        price_date=_text(row.get("price_date")),
+        price_date=day,
         context_window=None if window is None else int(window),
         params_b=_number(row.get("params_b")),
         thinks=str(row.get("thinks")).lower() in {"true", "1"},

@@ -48,7 +48,8 @@ class Match:
             "usd_per_mtok_cached_in": self.price.cached_input_usd_per_mtok,
             "usd_per_mtok_reasoning": self.price.reasoning_usd_per_mtok,
             "price_date": self.date,
-            "context_window": self.context_window,
+            # Where the list has none, another may know it.
+            **({} if self.context_window is None else {"context_window": self.context_window}),
         }
 
 
@@ -125,7 +126,7 @@ class PriceList:
             f"No price for {model!r} in {self.name}",
             expected="its key, an alias, or its name without provider, case or date",
             got=f"only similar names: {', '.join(close)}" if close else "nothing like it",
-            remedy=f"Say which entry it is with --alias '{model}=KEY', or that it costs nothing with --free '{model}'.",
+            remedy=f"Say which entry it is with --alias '{model}=KEY', or state its price; 0 if it is free.",
         )
 
     def look_up(self, model: str, aliases: Sequence[str] = ()) -> Match | None:
@@ -158,6 +159,21 @@ class PriceList:
             if keys:
                 return self._agreed(model, self._of_provider(model, keys), rule)
         return None
+
+    def entry(self, key: str) -> Match:
+        """The price under a key that somebody has stated, whatever the rules would find.
+
+        Raises
+        ------
+        PriceError
+            There is no such key.
+        """
+        if key not in self.entries:
+            close = ", ".join(self._close(key))
+            raise PriceError(
+                f"{self.name} has no entry {key!r}", expected="a key", got=close and f"similar ones: {close}"
+            )
+        return self._agreed(key, [key], "alias")
 
     def _of_provider(self, model: str, keys: list[str]) -> list[str]:
         provider = model.rpartition("/")[0].lower()

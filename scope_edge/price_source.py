@@ -16,11 +16,12 @@ __all__ = ["PriceSource", "missing_price"]
 class PriceSource:
     """What a user says of prices.
 
-    prices: a list. aliases: keys of the list by model. free: models that cost nothing, whatever the list says.
+    prices: a list. aliases: the key in it by model, whatever its rules find. free: models that cost nothing, whatever
+    the list says.
     """
 
     prices: PriceList | None = None
-    aliases: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     free: frozenset[str] = frozenset()
 
     @property
@@ -34,13 +35,14 @@ class PriceSource:
         Raises
         ------
         PriceError
-            The list has several prices for it.
+            The list has several prices for it, or not the key that is stated.
         """
         if model in self.free:
             return Match(Price(0.0, 0.0), None, "", "free", None)
         if self.prices is None:
             return None
-        return self.prices.look_up(model, (*self.aliases.get(model, ()), *aliases))
+        key = self.aliases.get(model)
+        return self.prices.look_up(model, aliases) if key is None else self.prices.entry(key)
 
     def check(self, models: Iterable[str]) -> None:
         """Refuse names that are none of these models, for a slip in one would go unnoticed.

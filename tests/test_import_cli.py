@@ -99,7 +99,7 @@ def test_import_needs_prices(cli, log, tmp_path):
     assert run.code == 0
     assert "No price for small" in run.out
     assert [row["reason"] for row in rejected(tmp_path / "out")].count("no price for the model") == 20
-    run = cli("import", log, "--out", tmp_path / "out", "--free", "tiny", "--alias", "small=x")
+    run = cli("import", log, "--out", tmp_path / "out", "--alias", "small=x")
     assert "--prices-date and --alias need a list" in run.err
 
 
@@ -158,7 +158,7 @@ def test_add_model_takes_prices(cli, small_bundle, outcomes, prices, tmp_path):
     card = json.loads(cli(*add, "--prices", prices, "--price-in", "7", "--json").out)
     assert (card["price"]["input_usd_per_mtok"], card["price"]["output_usd_per_mtok"]) == (7, 4)
     assert card["price_date"] is None
-    card = json.loads(cli(*add, "--prices", prices, "--price-key", "maker/Tiny", "--json").out)
+    card = json.loads(cli(*add, "--prices", prices, "--alias", "small-2025-01-01=maker/Tiny", "--json").out)
     assert (card["price_key"], card["price"]["input_usd_per_mtok"]) == ("maker/Tiny", 1)
 
 

@@ -50,6 +50,8 @@ GOOD = {"prompt": "Good?", "model": "b", "score": 0.5, "output_tokens": 9}
         ({**ROW, "query_id": "a\nb"}, "query_id over several lines, or blank"),
         ({**ROW, "usd_per_mtok_in": -1}, "number out of range"),
         ({**ROW, "thinks": "perhaps"}, "neither true nor false"),
+        ({**ROW, "price_date": "yesterday"}, "bad date"),
+        ({**ROW, "context_window": 0.5}, "tokens out of range"),
         ({**ROW, "model": "stranger"}, "no price for the model"),
         ('{"prompt": "One?", "model": "a", "sco', "malformed JSON"),
         ("[1, 2]", "malformed JSON"),
@@ -168,11 +170,18 @@ def test_a_truncated_parquet(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["log.jsonl", "log.parquet", "log.csv", "log.json"])
-def test_no_such_file(tmp_path, name):
-    with pytest.raises(OutcomesError, match=r"Cannot read .*log"):
-        imported(tmp_path / "out", tmp_path / name)
+@pytest.mark.parametrize("form", [None, "own"])
+def test_no_such_file(tmp_path, form):
+    with pytest.raises(OutcomesError, match=r"Cannot read .*log\.jsonl"):
+        imported(tmp_path / "out", tmp_path / "log.jsonl", format=form)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_column_that_stands_twice(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("prompt,model,score,score\nOne?,a,1,0\n", encoding="utf-8")
+    with pytest.raises(OutcomesError, match=r"log\.csv: a column stands twice, got 'score'"):
+        imported(tmp_path / "out", log)
 
 
 def test_files_of_other_kinds(tmp_path):

@@ -114,7 +114,7 @@ def test_nothing_is_guessed(prices, model):
 
 
 def test_close_names_are_suggested_and_not_taken(prices):
-    with pytest.raises(PriceError, match=r"only similar names: gpt-4o.*--alias 'gpt-4oo=KEY'.*--free 'gpt-4oo'"):
+    with pytest.raises(PriceError, match=r"only similar names: gpt-4o.*--alias 'gpt-4oo=KEY'"):
         prices.find("gpt-4oo")
     with pytest.raises(PriceError, match="got nothing like it"):
         prices.find("zzzzzz")
@@ -179,8 +179,11 @@ def test_a_list_gives_a_table_its_prices(tmp_path, prices):
     assert first.price_date == "2026-11-01"
     free = read_table(folder, PriceSource(prices, free=frozenset({"azure/gpt-4o"}))).models[0]
     assert (free.usd_per_mtok_in, free.usd_per_mtok_out, free.price_date) == (0, 0, None)
-    aliased = read_table(folder, PriceSource(prices, {"gpt-4o-2024-05-13": ["gpt-4-0613"]})).models[1]
-    assert aliased.usd_per_mtok_in == 5  # the exact name goes before
+    # What is stated goes before every rule.
+    aliased = read_table(folder, PriceSource(prices, {"gpt-4o-2024-05-13": "gpt-4-0613"})).models[1]
+    assert aliased.usd_per_mtok_in == 30
+    with pytest.raises(PriceError, match=r"has no entry 'gpt-4-0614', expected a key, got similar ones: gpt-4-0613"):
+        read_table(folder, PriceSource(prices, {"gpt-4o-2024-05-13": "gpt-4-0614"}))
 
 
 def test_the_tables_own_price_counts_where_the_list_has_none(tmp_path, prices):
@@ -193,7 +196,7 @@ def test_the_tables_own_price_counts_where_the_list_has_none(tmp_path, prices):
         read_table(folder, PriceSource(prices))
 
 
-@pytest.mark.parametrize("source", [{"free": frozenset({"typo"})}, {"aliases": {"typo": ["gpt-4o"]}}])
+@pytest.mark.parametrize("source", [{"free": frozenset({"typo"})}, {"aliases": {"typo": "gpt-4o"}}])
 def test_a_slip_in_a_name_is_an_error(tmp_path, prices, source):
     folder = write(tmp_path / "table", models=BARE, outcomes=ANSWERS)
     with pytest.raises(UsageError, match="No model 'typo' to price"):
@@ -203,6 +206,7 @@ def test_a_slip_in_a_name_is_an_error(tmp_path, prices, source):
 @pytest.mark.parametrize(
     ("column", "value"),
     [
+        ("price_date", "soon"),
         ("usd_per_mtok_cached_in", "-1"),
         ("usd_per_mtok_reasoning", "inf"),
         ("context_window", "0.5"),

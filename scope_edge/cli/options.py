@@ -96,7 +96,7 @@ PricesDate = Annotated[
 ]
 Aliases = Annotated[
     list[str] | None,
-    typer.Option("--alias", metavar="MODEL=KEY", help="The entry of --prices that a model is (repeatable)."),
+    typer.Option("--alias", metavar="MODEL=KEY", help="Which entry of --prices a model is (repeatable)."),
 ]
 Free = Annotated[
     list[str] | None, typer.Option("--free", metavar="MODEL", help="This model costs nothing (repeatable).")
@@ -111,12 +111,12 @@ def price_source(
     """What --prices, --prices-date, --alias and --free say together."""
     if prices is None and (date or aliases):
         raise UsageError("--prices-date and --alias need a list", remedy="Give it with --prices FILE.")
-    keys: dict[str, list[str]] = {}
+    keys: dict[str, str] = {}
     for alias in aliases or ():
         model, equals, key = alias.partition("=")
-        if not (equals and model.strip() and key.strip()):
-            raise UsageError("Bad --alias", expected="MODEL=KEY", got=repr(alias))
-        keys.setdefault(model.strip(), []).append(key.strip())
+        if not (equals and model and key) or model in keys:
+            raise UsageError("Bad --alias", expected="MODEL=KEY, once for a model", got=repr(alias))
+        keys[model] = key
     return PriceSource(PriceList.read(prices, date) if prices else None, keys, frozenset(free or ()))
 
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from scope_edge.bundle import default_bundle, read_bundle
 from scope_edge.bundle import verify as verify_bundle
 from scope_edge.cli.options import (
+    Aliases,
     BundlePath,
     Json,
     PricesDate,
@@ -25,15 +26,13 @@ from scope_edge.cli.options import (
 from scope_edge.cli.query import cards_table
 from scope_edge.errors import PriceError, UsageError
 from scope_edge.price_list import Match
+from scope_edge.price_source import PriceSource
 from scope_edge.pricing import Price, local_price
 from scope_edge.router import Router
 
 __all__ = ["register"]
 
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="PATH", help="Where the changed bundle is written.")]
-PriceKey = Annotated[
-    str | None, typer.Option("--price-key", metavar="KEY", help="The entry of --prices, where the name is another.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +62,7 @@ def add_model(
     ] = None,
     prices: PricesFile = None,
     prices_date: PricesDate = None,
-    price_key: PriceKey = None,
+    aliases: Aliases = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a model of the same name.")] = False,
     bundle: BundlePath = None,
     as_json: Json = False,
@@ -75,7 +74,7 @@ def add_model(
     [dim]scope-edge add-model my/model outcomes.csv --price-in 0.1 --price-out 0.4 --out my-bundle[/dim]
     [dim]scope-edge add-model gpt-4o outcomes.csv --prices prices.json --out my-bundle[/dim]
     """
-    match = _match(name, prices, prices_date, price_key)
+    match = _match(name, price_source(prices, prices_date, aliases))
     said = _said(price_in, price_out, None)
     if match is None and len(said) < 2:
         raise PriceError(
@@ -84,7 +83,7 @@ def add_model(
             remedy="A free model is an explicit 0 for both.",
         )
     router = Router.load(bundle)
-    price = dataclasses.replace(match.price, **said) if match else Price(price_in, price_out)  # type: ignore[arg-type]
+    price = dataclasses.replace(match.price, **said) if match else Price(**said)
     router.add_model(name, outcomes, price=price, replace=replace)
     if match is not None:
         router.describe_model(
@@ -115,7 +114,7 @@ def set_model(
     ] = None,
     prices: PricesFile = None,
     prices_date: PricesDate = None,
-    price_key: PriceKey = None,
+    aliases: Aliases = None,
     usd_per_hour: Annotated[
         float | None,
         typer.Option("--usd-per-hour", metavar="USD", help="A local model's price by the time of its machine."),
@@ -163,7 +162,7 @@ def set_model(
     """
     router = Router.load(bundle)
     before = next((card for card in router.cards if card.model == name), None)
-    match = _match(name, prices, prices_date, price_key, before.aliases if before else ())
+    match = _match(name, price_source(prices, prices_date, aliases), before.aliases if before else ())
     price = match.price if match else None
     if usd_per_hour is not None or watts is not None or usd_per_kwh is not None:
         speed = before.tokens_per_second if before and tokens_per_second is None else tokens_per_second
@@ -196,13 +195,10 @@ def set_model(
         console.print(cards_table([card]))
 
 
-def _match(
-    name: str, prices: Path | None, date: str | None, key: str | None, aliases: Sequence[str] = ()
-) -> Match | None:
+def _match(name: str, source: PriceSource, aliases: Sequence[str] = ()) -> Match | None:
     """What --prices says of the model; None without such a list."""
-    source = price_source(prices, date, [f"{name}={key}"] if key else None)
-    # A key that is stated counts alone, for the name itself may be another entry.
-    return source.prices.find(key or name, () if key else aliases) if source.prices else None
+    source.check([name])
+    return None if source.prices is None else source.of(name, aliases) or source.prices.find(name, aliases)
 
 
 def _said(price_in: float | None, price_out: float | None, price_cached_in: float | None) -> dict[str, float]:

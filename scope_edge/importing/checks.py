@@ -7,9 +7,11 @@ from typing import Any
 
 from scope_edge.importing.entries import Rejected
 from scope_edge.outcomes import MAX_TOKENS
+from scope_edge.pricing import is_date
 
 __all__ = [
     "amount",
+    "day",
     "label",
     "model_name",
     "optional_label",
@@ -91,6 +93,13 @@ def optional_label(value: Any, name: str) -> str | None:
     """A value as text that a table can hold; None where there is none."""
     del name  # such a label is refused for its characters alone
     return None if value in (None, "") else label(value)
+
+
+def day(value: Any, name: str) -> str | None:
+    """A date as YYYY-MM-DD; None where there is none."""
+    if value not in (None, "") and not is_date(value):
+        raise Rejected("bad date", f"{name} {_shown(value)}")
+    return value or None
 
 
 def truth(value: Any, name: str) -> bool | None:

@@ -86,6 +86,8 @@ def sources_of(path: Path, form: Format | None) -> list[tuple[Path, Format]]:
     OutcomesError
         There are none, or the form of one cannot be told.
     """
+    if not path.exists():
+        raise OutcomesError(f"Cannot read {path}", expected="a log, or a folder of logs", got="nothing there")
     if not path.is_dir():
         return [(path, form or detect(path))]
     found = own.tables(path)

@@ -13,12 +13,11 @@ from scope_edge.price_source import PriceSource
 
 __all__ = ["Known", "ModelTable"]
 
-
 _FACTS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(
         ("usd_per_mtok_in", "usd_per_mtok_out", "usd_per_mtok_cached_in", "usd_per_mtok_reasoning"), checks.amount
     ),
-    "price_date": checks.optional_label,
+    "price_date": checks.day,
     "context_window": checks.tokens_or_none,
     "params_b": checks.amount,
     "thinks": checks.truth,

@@ -123,6 +123,9 @@ def _csv(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
                 continue
             if header is None:
                 header = cells
+                if len(set(header)) < len(header):
+                    twice = next(name for name in header if header.count(name) > 1)
+                    raise OutcomesError(f"{path.name}: a column stands twice", got=ascii(twice)[:60])
             elif len(cells) != len(header):
                 yield Record(begins, None, "malformed CSV", f"{len(cells)} fields, the header has {len(header)}")
             else:

@@ -63,7 +63,7 @@ class Tables:
         Raises
         ------
         Rejected
-            It cannot be used,.
+            It cannot be used.
         PriceError
             The price list has several prices for its model.
         """
