@@ -24,6 +24,12 @@ from scope_edge.pricing import Price, is_date
 __all__ = ["Match", "PriceList"]
 
 _MODES = (None, "chat", "completion", "responses")
+_FIELDS = {
+    "input_usd_per_mtok": "input_cost_per_token",
+    "output_usd_per_mtok": "output_cost_per_token",
+    "cached_input_usd_per_mtok": "cache_read_input_token_cost",
+    "reasoning_usd_per_mtok": "output_cost_per_reasoning_token",
+}
 _DATED = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
 
 
@@ -187,11 +193,10 @@ class PriceList:
 
     def _agreed(self, model: str, keys: list[str], rule: str) -> Match:
         prices = {key: _price(key, self.entries[key]) for key in keys}
-        if len(set(prices.values())) > 1:
-            listed = ", ".join(
-                f"{key} ({price.input_usd_per_mtok:g} / {price.output_usd_per_mtok:g})"
-                for key, price in list(prices.items())[:6]
-            )
+        # An entry that says nothing of cached input does not contradict one that does.
+        said = {name: {getattr(price, name) for price in prices.values()} - {None} for name in _FIELDS}
+        if any(len(values) > 1 for values in said.values()):
+            listed = ", ".join(f"{key} ({_shown(price)})" for key, price in list(prices.items())[:6])
             more = f" and {len(keys) - 6} more" if len(keys) > 6 else ""
             raise PriceError(
                 f"{model!r} could be several entries of {self.name} with different prices",
@@ -199,9 +204,9 @@ class PriceList:
                 got=listed + more,
                 remedy=f"Say which it is with --alias '{model}=KEY'.",
             )
-        key = keys[0]
-        windows = {_context_window(self.entries[name]) for name in keys}
-        return Match(prices[key], windows.pop() if len(windows) == 1 else None, key, rule, self.date)
+        price = Price(**{name: values.pop() for name, values in said.items() if values})
+        windows = {_context_window(self.entries[key]) for key in keys}
+        return Match(price, windows.pop() if len(windows) == 1 else None, keys[0], rule, self.date)
 
     def _close(self, model: str) -> list[str]:
         from difflib import get_close_matches  # for an error alone
@@ -227,19 +232,22 @@ def _same_undated(key: str, model: str) -> bool:
 
 
 def _price(key: str, entry: Mapping[str, Any]) -> Price:
-    names = (
-        "input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost",
-        "output_cost_per_reasoning_token",
-    )  # fmt: skip
-    per_mtok: list[Any] = []
-    for name in names:
+    per_mtok: dict[str, Any] = {}
+    for field, name in _FIELDS.items():
         cost: Any = entry.get(name)
         # Rounded, for 2.5e-07 * 1e6 is not quite 0.25.
-        per_mtok.append(float(f"{cost * 1e6:.12g}") if is_number(cost) else cost)
+        per_mtok[field] = float(f"{cost * 1e6:.12g}") if is_number(cost) else cost
     try:
-        return Price(*per_mtok)
+        return Price(**per_mtok)
     except PriceError as error:
         raise PriceError(f"{key!r} has a price that means nothing", got=str(error)) from error
+
+
+def _shown(price: Price) -> str:
+    shown = f"{price.input_usd_per_mtok:g} / {price.output_usd_per_mtok:g}"
+    for name, value in (("cached", price.cached_input_usd_per_mtok), ("reasoning", price.reasoning_usd_per_mtok)):
+        shown += "" if value is None else f", {name} {value:g}"
+    return shown
 
 
 def _context_window(entry: Mapping[str, Any]) -> int | None:

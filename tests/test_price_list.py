@@ -30,6 +30,10 @@ ENTRIES = {
     "deepinfra/Qwen/Qwen2-72B": entry(0.9, 0.9, litellm_provider="deepinfra", max_tokens=32768),
     "east/llama": entry(0.2, 0.3, litellm_provider="east"),
     "west/llama": entry(0.25, 0.3, litellm_provider="west"),
+    "south/quiet": entry(1, 2),
+    "north/quiet": entry(1, 2, cache_read_input_token_cost=1e-07),
+    "south/loud": entry(1, 2, cache_read_input_token_cost=2e-07),
+    "north/loud": entry(1, 2, cache_read_input_token_cost=1e-07),
     "o-think": entry(1, 4, output_cost_per_reasoning_token=3e-06, max_input_tokens="unknown", max_tokens=9000),
     "embed-3": entry(0.1, 0, mode="embedding"),
     "picture": {"output_cost_per_image": 0.04, "mode": "image_generation"},
@@ -87,6 +91,8 @@ def test_all_of_a_price_is_read(prices):
     thinking = prices.find("o-think")
     assert thinking.price == Price(1, 4, reasoning_usd_per_mtok=3)
     assert thinking.context_window == 9000
+    # Of two entries that agree, one says more.
+    assert prices.find("quiet").price == Price(1, 2, cached_input_usd_per_mtok=0.1)
     # Two entries of one price, which disagree on the window.
     assert prices.find("qwen2-72b").context_window is None
 
@@ -96,7 +102,8 @@ def test_all_of_a_price_is_read(prices):
     [
         ("llama", ["east/llama (0.2 / 0.3)", "west/llama (0.25 / 0.3)"]),
         ("north/llama", ["east/llama", "west/llama"]),
-        ("elsewhere/gpt-4o-2024-08-06", ["gpt-4o (2.5 / 10)", "azure/gpt-4o (2.75 / 11)"]),
+        ("loud", ["south/loud (1 / 2, cached 0.2)", "north/loud (1 / 2, cached 0.1)"]),
+        ("elsewhere/gpt-4o-2024-08-06", ["gpt-4o (2.5 / 10, cached 1.25)", "azure/gpt-4o (2.75 / 11)"]),
     ],
 )
 def test_several_prices_are_an_error_that_lists_them(prices, model, listed):

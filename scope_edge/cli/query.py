@@ -155,7 +155,7 @@ def _compared(card: ModelCard, source: PriceSource) -> dict[str, Any]:
     try:
         match = source.of(card.model, card.aliases)
     except PriceError as error:
-        return {**entry, "listed_usd_per_mtok": None, "problem": str(error)}
+        return {**entry, "listed_usd_per_mtok": None, "problem": f"{error.what}: {error.got}"}
     if match is None:
         return {**entry, "listed_usd_per_mtok": None, "problem": "not in the list"}
     listed = (match.price.input_usd_per_mtok, match.price.output_usd_per_mtok)
