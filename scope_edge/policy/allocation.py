@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +49,8 @@ class Spread:
 
     def at_most(self, total: Any, squares: Any, n: int) -> Any:
         """The sum that is exceeded with probability `risk`, from the expected sums of costs and of their squares."""
+        from statistics import NormalDist  # a first decision does not need it
+
         variance = np.maximum(squares - total**2 / n, 0) + (self.bias * total) ** 2
         return total + NormalDist().inv_cdf(1 - self.risk) * np.sqrt(variance)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -395,6 +394,8 @@ def at_risk(estimates: Estimates, risk: float) -> tuple[Figures, Figures]:
     )
     if risk == 0.5:
         return p, cost
+    from statistics import NormalDist  # a first decision does not need it
+
     share = NormalDist().inv_cdf(1 - risk) / Z80
     inside = (np.clip(quantile.astype(np.float64), 1e-9, 1 - 1e-9) for quantile in (low, p))
     logit_low, logit = (np.log(quantile) - np.log1p(-quantile) for quantile in inside)
