@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from scope_edge.budget import Budget
     from scope_edge.errors import ScopeEdgeError
     from scope_edge.estimator import Estimates
+    from scope_edge.messages import prompt_of
     from scope_edge.policy import Best, Cheapest, Decision, Plan, Tradeoff
     from scope_edge.pricing import Price
     from scope_edge.router import Router
@@ -24,6 +25,7 @@ __all__ = [
     "ScopeEdgeError",
     "Tradeoff",
     "__version__",
+    "prompt_of",
 ]
 
 __version__ = "0.1.0"
@@ -39,6 +41,7 @@ _HOMES = {
     "Router": "scope_edge.router",
     "ScopeEdgeError": "scope_edge.errors",
     "Tradeoff": "scope_edge.policy",
+    "prompt_of": "scope_edge.messages",
 }
 
 

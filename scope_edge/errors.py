@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BudgetError",
     "BundleError",
+    "ConfigError",
     "JournalError",
     "MissingExtraError",
     "OutcomesError",
@@ -56,6 +57,10 @@ class BundleError(ScopeEdgeError):
 
 class BudgetError(ScopeEdgeError):
     """The ledger of a running budget cannot be read or written, or is another budget's."""
+
+
+class ConfigError(ScopeEdgeError):
+    """A configuration file cannot be read, or a key in it is unknown, missing or out of range."""
 
 
 class UsageError(ScopeEdgeError):

@@ -36,7 +36,7 @@ from scope_edge.policy.rules import at_risk
 if TYPE_CHECKING:
     from scope_edge.router import Router
 
-__all__ = ["Mode", "Session"]
+__all__ = ["Mode", "Session", "reading_usd", "with_history"]
 
 Mode = Literal["sticky", "escalate_only", "free"]
 
@@ -129,8 +129,8 @@ class Session:
         turn = self._router.estimate(text, self._models)
         names = turn.models
         current = names.index(before.model) if before.model in names else None
-        again_usd = _reading_usd(turn.candidates, None if cold else current)
-        whole = _with_history(turn, n_tokens, again_usd)
+        again_usd = reading_usd(turn.candidates, None if cold else current)
+        whole = with_history(turn, n_tokens, again_usd)
         if self._mode == "free":
             decision = self._policy.decide(turn)
             cost_usd = float(whole.cost_usd[names.index(decision.model)])
@@ -226,7 +226,7 @@ class Session:
         return f"stays: leaving for {name} would cost {_usd(whole_usd - alone_usd)} to read {tokens} anew, {gain}"
 
 
-def _reading_usd(candidates: Candidates, cached: int | None) -> NDArray[np.float64]:
+def reading_usd(candidates: Candidates, cached: int | None) -> NDArray[np.float64]:
     """USD to read one typical token again, (n_models,); column `cached` at its cached-input price, if it states one."""
     prices = [card.price.input_usd_per_mtok for card in candidates.cards]
     if cached is not None:
@@ -235,7 +235,7 @@ def _reading_usd(candidates: Candidates, cached: int | None) -> NDArray[np.float
     return np.array(prices) * [card.token_ratio for card in candidates.cards] / 1e6
 
 
-def _with_history(turn: Estimates, n_tokens: float, again_usd: NDArray[np.float64]) -> Estimates:
+def with_history(turn: Estimates, n_tokens: float, again_usd: NDArray[np.float64]) -> Estimates:
     """The estimates of a turn that has so many typical tokens before it; `turn` stays as it is."""
     if not n_tokens:
         return turn

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from scope_edge import __version__
-from scope_edge.cli import explaining, importing, making, planning, pool, query, speed
+from scope_edge.cli import explaining, importing, making, planning, pool, query, serving, speed
 from scope_edge.errors import ScopeEdgeError
 
 __all__ = ["app", "main"]
@@ -42,6 +42,7 @@ planning.register(app)
 importing.register(app)
 making.register(app)
 speed.register(app)
+serving.register(app)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from scope_edge.policy.allocation import Spread, allocate
 from scope_edge.policy.batch import BUDGET_RISK, plan_within
 from scope_edge.policy.decision import Decision, DecisionRule, Plan
+from scope_edge.policy.named import named_policy
 from scope_edge.policy.rules import Best, Cheapest, Choices, Options, Policy, Tradeoff
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "Spread",
     "Tradeoff",
     "allocate",
+    "named_policy",
     "plan_within",
 ]

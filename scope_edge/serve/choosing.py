@@ -1,0 +1,149 @@
+"""Which model a request goes to, the next best where that one fails, and what the calls have cost."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from scope_edge.budget import Budget
+from scope_edge.errors import ConfigError, PriceError, UnknownModelError
+from scope_edge.estimator import Estimates
+from scope_edge.messages import prompt_of
+from scope_edge.policy import Decision, DecisionRule, Policy, named_policy
+from scope_edge.pricing import Price
+from scope_edge.router import Router
+from scope_edge.serve.config import Config
+from scope_edge.serve.usage import Usage
+from scope_edge.session import reading_usd, with_history
+
+__all__ = ["Chooser"]
+
+_CHARS_PER_TOKEN = 4.0  # of what is sent beside the prompt, where nothing was tokenized
+
+
+class Chooser:
+    """The router with the models that can be called, and the money.
+
+    candidates: the models with a fingerprint, which alone are chosen. prices: of all models that can be called.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.router = Router.load(config.bundle, journal=config.journal)
+        self.policy: Policy = config.policy
+        pool = {card.model: card.price for card in self.router.cards}
+        self.candidates = [upstream.model for upstream in config.upstreams if upstream.model in pool]
+        self.prices: dict[str, Price] = {}
+        for upstream in config.upstreams:
+            price = upstream.price or pool.get(upstream.model)
+            if price is None:
+                raise PriceError(
+                    f"No price is known for {upstream.model!r}, which is not in the bundle",
+                    expected="input_usd_per_mtok and output_usd_per_mtok in its [[upstream]]",
+                    remedy="A free model has an explicit 0. `scope-edge models` lists the names that the bundle knows.",
+                )
+            self.prices[upstream.model] = price
+            if upstream.price is not None and upstream.model in pool:
+                self.router.describe_model(upstream.model, price=price)
+        if not self.candidates:
+            raise ConfigError(
+                "None of the models has a fingerprint, so none can be chosen",
+                expected="an [[upstream]] whose model is in the bundle",
+                got=", ".join(self.prices),
+                remedy="`scope-edge models` lists the names that the bundle knows; `add-model` adds one.",
+            )
+        self._columns = self.router.estimator.candidates.find(self.candidates)
+        self.budget: Budget | None = config.budget.open(self.policy) if config.budget else None
+
+    def rule(self, model: str) -> DecisionRule | None:
+        """What a request for this model is decided by; None where the model itself is named.
+
+        Raises
+        ------
+        UsageError, UnknownModelError
+            A form that asks for routing but is none that is known; no such model.
+        """
+        if model in self.prices:
+            return None
+        asked = named_policy(model, self.policy)
+        if asked is None:
+            raise UnknownModelError(
+                f"The model {model[:200]!r} does not exist", remedy="GET /v1/models lists those that do."
+            )
+        return self.budget if asked is self.policy and self.budget else asked
+
+    def estimate(self, request: Mapping[str, Any]) -> tuple[Estimates, dict[str, int]]:
+        """What is predicted of each candidate, and the parts of the messages that were not read, by type.
+
+        Raises
+        ------
+        PromptError
+        """
+        asked = prompt_of(request.get("messages"), request.get("tools"))  # type: ignore[arg-type]  # refused there
+        turn = self.router.estimate(asked.text).only(self._columns)
+        again_usd = reading_usd(turn.candidates, None)
+        return with_history(turn, asked.context_chars / _CHARS_PER_TOKEN, again_usd), asked.unread
+
+    def decide(self, rule: DecisionRule, estimates: Estimates, failed: Collection[str] = ()) -> Decision | None:
+        """The choice among the models that have not failed; None if all have.
+
+        Raises
+        ------
+        BudgetError
+        """
+        if len(failed) == len(self.candidates):
+            return None
+        if failed:
+            candidates = replace(estimates.candidates, closed=frozenset(failed))
+            estimates = replace(estimates, candidates=candidates)
+        return rule.decide(estimates)
+
+    def has_money(self, rule: DecisionRule | None, decision: Decision | None) -> bool:
+        """Whether the budget, if there is one, lets the call be made.
+
+        Raises
+        ------
+        BudgetError
+        """
+        if self.budget is None:
+            return True
+        if rule is self.budget and decision is not None:
+            return bool(decision.ticket)
+        return self.budget.left_usd > 0
+
+    def cost_usd(self, model: str, usage: Usage) -> float:
+        """What a call has cost, by the prices that are stated."""
+        price = self.prices[model]
+        cached = price.cached_input_usd_per_mtok
+        cached_usd = price.input_usd_per_mtok if cached is None else cached
+        fresh = (usage.prompt_tokens - usage.cached_tokens) * price.input_usd_per_mtok
+        return (fresh + usage.cached_tokens * cached_usd + usage.completion_tokens * price.output_usd_per_mtok) / 1e6
+
+    def settle(self, decision: Decision | None, cost_usd: float | None) -> None:
+        """Count a call in the budget; one whose usage did not come back, with its 90% quantile.
+
+        Raises
+        ------
+        BudgetError, UsageError
+        """
+        if self.budget is None:
+            return
+        if cost_usd is None and decision is not None:
+            estimates = decision.estimates
+            cost_usd = float(estimates.cost_usd_p90[estimates.models.index(decision.model)])
+        if cost_usd is None:
+            return  # a model that nothing is known of, and that does not say what it used
+        if decision is not None:
+            self.budget.settle(decision, cost_usd)
+        else:
+            self.budget.record(cost_usd)
+
+    def cancel(self, decision: Decision | None) -> None:
+        """Give back what was reserved for a call that failed.
+
+        Raises
+        ------
+        BudgetError
+        """
+        if self.budget is not None and decision is not None and decision.ticket:
+            self.budget.cancel(decision)

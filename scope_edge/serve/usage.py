@@ -1,0 +1,92 @@
+"""What a call has used, read out of an answer or of the events of a stream as they pass."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple, Self, TypeGuard
+
+__all__ = ["EventStream", "Usage"]
+
+_MOST_TOKENS = 10**9
+_MOST_HELD = 1 << 20  # bytes of one event; a longer one is passed on as it comes
+_HAS_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_EVENT_END = re.compile(rb"\r?\n\r?\n")
+
+
+class Usage(NamedTuple):
+    """Tokens of a call; cached_tokens are those of the prompt that were read from a cache."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+    @classmethod
+    def of(cls, answer: Any) -> Self | None:
+        """The `usage` of an answer or event; None where there is none that makes sense."""
+        usage = answer.get("usage") if isinstance(answer, dict) else None
+        if not isinstance(usage, dict):
+            return None
+        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
+        details = usage.get("prompt_tokens_details")
+        cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+        if not (_is_count(prompt) and _is_count(completion)):
+            return None
+        return cls(prompt, completion, min(cached, prompt) if _is_count(cached) else 0)
+
+
+class EventStream:
+    """Server-sent events on their way through: whole events go on, byte for byte, and their usage is noted.
+
+    Only events that hold a usage are parsed.
+
+    Parameters
+    ----------
+    hide_usage : bool
+        Whether an event with the usage and no choices is left out, for the client has not asked for it.
+    """
+
+    def __init__(self, hide_usage: bool) -> None:
+        self.usage: Usage | None = None
+        self._hides = hide_usage
+        self._held = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What is to be passed on now; the rest is the beginning of an event."""
+        data = self._held + chunk
+        blank = max(data.rfind(b"\n\n"), data.rfind(b"\n\r\n"))
+        end = data.index(b"\n", blank + 1) + 1 if blank >= 0 else 0
+        if len(data) - end > _MOST_HELD:
+            end = len(data)
+        events, self._held = data[:end], data[end:]
+        return self._without_usage(events) if _HAS_USAGE.search(events) else events
+
+    def finish(self) -> bytes:
+        """What is left when the stream has ended well."""
+        rest, self._held = self._held, b""
+        return self._without_usage(rest) if _HAS_USAGE.search(rest) else rest
+
+    def _without_usage(self, events: bytes) -> bytes:
+        kept, start = [], 0
+        ends = [found.end() for found in _EVENT_END.finditer(events)]
+        for end in [*ends, len(events)] if not ends or ends[-1] < len(events) else ends:
+            event = events[start:end]
+            start = end
+            if not (_HAS_USAGE.search(event) and self._note(event)):
+                kept.append(event)
+        return b"".join(kept)
+
+    def _note(self, event: bytes) -> bool:
+        """Note the usage of an event; returns whether the event is to be left out."""
+        data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
+        try:
+            chunk = json.loads(data)
+        except (ValueError, RecursionError):
+            return False
+        usage = Usage.of(chunk)
+        self.usage = usage or self.usage
+        return self._hides and usage is not None and chunk.get("choices") == []
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
