@@ -69,13 +69,11 @@ def prompt_of(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None
     for index, message in enumerate(messages):
         if not isinstance(message, Mapping):
             raise PromptError(f"Message {index} is not an object", expected="role and content", got=_kind(message))
-        text = _text(message.get("content"), unread)
+        text = _text(message.get("content"), unread).strip()
         n_chars += len(text) + _size(message.get("tool_calls"))
-        if not (text := text.strip()):
-            continue
-        if message.get("role") == "user":
+        if text and message.get("role") == "user":
             turns.append(text)
-        else:
+        elif text:
             other = text
     if not turns and not other:
         raise PromptError(

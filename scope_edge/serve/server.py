@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from scope_edge.serve.app import create_app
 from scope_edge.serve.choosing import Chooser
 from scope_edge.serve.config import Config
 
-__all__ = ["check_host", "serve"]
+__all__ = ["check_host", "listen", "new_server", "serve"]
 
 
 def check_host(config: Config, host: str) -> None:
@@ -33,7 +34,7 @@ def check_host(config: Config, host: str) -> None:
 
 
 def serve(config: Config, chooser: Chooser, host: str, port: int, on_ready: Callable[[str], Any]) -> None:
-    """Listen until the process is told to stop; calls `on_ready` with the address first.
+    """Listen until the process is told to stop; calls `on_ready` with the address when clients can connect.
 
     Raises
     ------
@@ -41,22 +42,39 @@ def serve(config: Config, chooser: Chooser, host: str, port: int, on_ready: Call
         The address may not or cannot be used.
     """
     check_host(config, host)
+    listening = listen(host, port)
     chooser.router.warmup()
-    settings = uvicorn.Config(
-        create_app(config, chooser), host=host, port=port, access_log=False, log_level="warning",
-        server_header=False, timeout_graceful_shutdown=10, lifespan="on",
-    )  # fmt: skip
-    listening = _listen(host, port)
+    listening.listen(1024)
     on_ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
-    uvicorn.Server(settings).run(sockets=[listening])
+    new_server(config, chooser).run(sockets=[listening])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def new_server(config: Config, chooser: Chooser) -> uvicorn.Server:
+    """The server, for a socket that is bound already."""
+    # asyncio's own loop: uvloop was not faster beyond the noise.
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(config, chooser), access_log=False, log_level="warning", server_header=False,
+            timeout_graceful_shutdown=10, lifespan="on", loop="asyncio",
+        )
+    )  # fmt: skip
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that is bound, and refuses connections until it listens."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is said, for asyncio sends small packets at once only on sockets that say it: else each answer
+    # would wait for the client's delayed acknowledgement, some 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        if os.name == "posix":  # elsewhere it would let two processes share the port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
     except OSError as error:
+        listening.close()
         why = error.strerror or str(error)
         raise UsageError(f"Cannot listen on {host}:{port}", got=why, remedy="Choose another --port.") from None
+    return listening
 
 
 def _is_loopback(host: str) -> bool:
