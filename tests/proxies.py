@@ -25,7 +25,7 @@ def toml(*tables: str, **upstreams: FakeUpstream | str) -> str:
 
 
 @contextmanager
-def proxied(folder: Path, text: str, environ: Mapping[str, str] = {}) -> Iterator[str]:  # noqa: B006
+def proxied(folder: Path, text: str, environ: Mapping[str, str] = {}) -> Iterator[str]:
     """The address of a proxy with this configuration, as clients give it."""
     from scope_edge.serve.choosing import Chooser
     from scope_edge.serve.config import read_config

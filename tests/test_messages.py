@@ -71,7 +71,10 @@ def test_a_turn_of_an_image_alone_leaves_the_turn_before_it():
 
 
 def test_without_a_turn_of_the_user_the_last_text_is_read():
-    system, developer = {"role": "system", "content": "Be brief."}, {"role": "developer", "content": "Write a limerick."}
+    system, developer = (
+        {"role": "system", "content": "Be brief."},
+        {"role": "developer", "content": "Write a limerick."},
+    )
     assert prompt_of([system, developer]).text == "Write a limerick."
 
 

@@ -1,5 +1,6 @@
 """What scope-edge serve reads, and refuses."""
 
+# ruff: noqa: E402 - what follows the first lines needs the extra
 from __future__ import annotations
 
 from pathlib import Path
@@ -30,25 +31,31 @@ def read(tmp_path):
     return read
 
 
-def test_what_is_left_out_has_a_default(read, tmp_path):
+def test_what_is_left_out_has_a_default(read):
     config = read(UPSTREAM)
     (upstream,) = config.upstreams
     assert upstream.url == "http://127.0.0.1:1/v1/chat/completions"
     assert upstream.upstream_model == upstream.model
     assert (upstream.api_key, upstream.price, upstream.stream_usage) == (None, None, True)
     assert config.policy == Tradeoff()
-    assert (config.fallbacks, config.budget, config.bundle, config.journal, config.api_key) == (2, None, None, None, None)
+    assert (config.fallbacks, config.budget, config.bundle, config.journal, config.api_key) == (
+        2,
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 def test_every_key_is_read(read, tmp_path):
     config = read(
         '[server]\napi_key_env = "PROXY_KEY"\nmax_request_bytes = 1000\nmax_concurrency = 3\n'
-        '[policy]\nmin_accuracy = 0.7\nmax_cost_usd = 0.01\nfallback = 0\n'
+        "[policy]\nmin_accuracy = 0.7\nmax_cost_usd = 0.01\nfallback = 0\n"
         '[budget]\nusd = 5\nper = "day"\nstore = "budget.db"\nexpected_calls = 100\n'
         '[bundle]\npath = "my-bundle"\n[journal]\npath = "/elsewhere/journal.db"\n'
         + UPSTREAM
-        + 'upstream_model = "qwen/qwen-2.5"\napi_key_env = "MODEL_KEY"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 2\n'
-        "cached_input_usd_per_mtok = 0.5\ntimeout_s = 3\nmax_concurrency = 4\nstream_usage = false\n"
+        + 'upstream_model = "qwen/qwen-2.5"\napi_key_env = "MODEL_KEY"\ninput_usd_per_mtok = 1\n'
+        "output_usd_per_mtok = 2\ncached_input_usd_per_mtok = 0.5\ntimeout_s = 3\nmax_concurrency = 4\nstream_usage = false\n"
     )
     (upstream,) = config.upstreams
     assert upstream.price == Price(1, 2, 0.5)
@@ -171,9 +178,11 @@ def test_what_is_sent_beside_the_prompt_costs(read):
     assert after.p_correct[0] == alone.p_correct[0]
 
 
-@pytest.mark.parametrize(("host", "local"), [("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.9.9.9", True),
-                                             ("0.0.0.0", False), ("::", False), ("192.168.1.2", False), ("", False),
-                                             ("example.com", False), ("localhost.example.com", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.9.9.9", True), ("0.0.0.0", False), ("::", False),
+     ("192.168.1.2", False), ("", False), ("example.com", False), ("localhost.example.com", False)],
+)  # fmt: skip
 def test_nobody_else_gets_in_without_a_key(read, host, local):
     check_host(read('[server]\napi_key_env = "PROXY_KEY"\n' + UPSTREAM), host)
     if local:
@@ -187,7 +196,7 @@ def test_the_example_is_a_configuration():
     path = ROOT / "examples" / "proxy" / "scope.toml"
     if not path.exists():
         pytest.skip("examples/ is not beside the tests")
-    config = read_config(path, {name: "sk-1" for name in ("OPENROUTER_API_KEY", "SCOPE_EDGE_KEY")})
+    config = read_config(path, {"OPENROUTER_API_KEY": "sk-1"})
     chooser = Chooser(config)
     assert chooser.candidates == [upstream.model for upstream in config.upstreams]
 

@@ -153,20 +153,19 @@ class Completions:
     async def _pass_on(
         self, answer: Answer, send: Send, upstream: Upstream, headers: list[tuple[bytes, bytes]]
     ) -> None:
-        if answer.whole is not None:
-            headers.append((b"content-length", str(len(answer.whole)).encode()))
-            await send({"type": "http.response.start", "status": answer.head.status, "headers": headers})
-            await send({"type": "http.response.body", "body": answer.whole})
-            return
+        if not answer.is_stream:
+            headers.append((b"content-length", str(len(answer.first)).encode()))
         await send({"type": "http.response.start", "status": answer.head.status, "headers": headers})
+        chunk = answer.first
         try:
-            async for chunk in answer.chunks:
+            while answer.is_stream and chunk:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                chunk = await answer.more()
         except CallFailedError as failure:
             self._fail(upstream, failure)
             cut = RefusedError(502, f"{upstream.model} broke off: {failure.reason}.", "upstream_failed")
-            await send({"type": "http.response.body", "body": error_event(cut), "more_body": True})
-        await send({"type": "http.response.body"})
+            chunk = error_event(cut)
+        await send({"type": "http.response.body", "body": chunk})
 
     def _fail(self, upstream: Upstream, failure: CallFailedError) -> None:
         self._metrics.failures.labels(upstream.model, failure.reason).inc()
@@ -246,7 +245,7 @@ def _headers(
         told |= {"x-scope-p-correct": f"{decision.p_correct:.4f}", "x-scope-cost-usd": f"{decision.cost_usd:.6g}"}
     if answer.head.request_id:
         told["x-request-id"] = answer.head.request_id
-    if answer.whole is None:
+    if answer.is_stream:
         told |= {"cache-control": "no-cache", "x-accel-buffering": "no"}
     return [(name.encode(), value.encode("ascii", "backslashreplace")) for name, value in told.items()]
 

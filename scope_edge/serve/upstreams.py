@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
@@ -88,19 +88,25 @@ class Upstreams:
 
 
 class Answer:
-    """An answer of which the first bytes are there: all of it in `whole`, or else a stream in `chunks`.
+    """An answer of which the first bytes are there.
 
-    usage: what it used, known when it has been read to its end, if ever.
+    first: all of it, or of a stream its first events, which `more` goes on with. usage: what it used, known when it
+    has been read to its end, if ever.
     """
 
     head: Head
-    whole: bytes | None = None
+    first: bytes
     usage: Usage | None = None
-    chunks: AsyncIterator[bytes]
 
     def __init__(self, upstreams: Upstreams, upstream: Upstream) -> None:
         self._upstreams, self._upstream = upstreams, upstream
         self._response: aiohttp.ClientResponse | None = None
+        self._events: EventStream | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether there may be more."""
+        return self._events is not None
 
     async def open(self, session: aiohttp.ClientSession, request: dict[str, Any]) -> None:
         """Send the request, and read the head and the first bytes; may raise what aiohttp does."""
@@ -122,7 +128,10 @@ class Answer:
         content_type = response.headers.get("Content-Type", "application/json")
         self.head = Head(status, content_type, response.headers.get("X-Request-Id", ""))
         if status == 200 and response.content_type == "text/event-stream":
-            self.chunks = self._stream(response.content, EventStream(hides_usage))
+            self._events = EventStream(hides_usage)
+            self.first = await self._next(response.content, self._events)
+            if not self.first:
+                raise CallFailedError("empty stream")
             return
         whole = await _read(response.content)
         if status == 200:
@@ -130,20 +139,28 @@ class Answer:
         elif upstream.api_key is not None:
             # An upstream that repeats what it was sent must not tell its key.
             whole = whole.replace(upstream.api_key.encode(), b"[key]")
-        self.whole = whole
+        self.first = whole
 
-    async def _stream(self, content: aiohttp.StreamReader, events: EventStream) -> AsyncIterator[bytes]:
-        """Whole events, as they come; raises `CallFailedError` where the stream is cut short."""
+    async def more(self) -> bytes:
+        """The next events of a stream, whole, as soon as they are there; nothing at its end.
+
+        Raises
+        ------
+        CallFailedError
+            It was cut short.
+        """
+        if self._response is None or self._events is None:
+            return b""
         with _failures():
-            while not content.at_eof():
-                ready = events.feed(await content.readany())
-                self.usage = events.usage
-                if ready:
-                    yield ready
-        rest = events.finish()
+            return await self._next(self._response.content, self._events)
+
+    async def _next(self, content: aiohttp.StreamReader, events: EventStream) -> bytes:
+        ready = b""
+        while not ready and not content.at_eof():
+            ready = events.feed(await content.readany())
+        ready = ready or events.finish()
         self.usage = events.usage
-        if rest:
-            yield rest
+        return ready
 
     def close(self) -> None:
         """Close the connection, unless the answer has been read to its end; it is pooled then."""
