@@ -27,12 +27,14 @@ class FakeUpstream:
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.add(writer)
         try:
             while True:
                 lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -47,6 +49,7 @@ class FakeUpstream:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.writers.discard(writer)
             writer.close()
 
     async def _answer(
@@ -92,7 +95,8 @@ class FakeUpstream:
         words = [*_nonce(request).split(" "), *(["more"] * 1000 if mode == "slow" else [])]
         for word in words:
             delta = {"content": word + " "}
-            _chunk(writer, {"choices": [{"index": 0, "delta": delta}]} | _OF_CHUNKS | {"model": request["model"]})
+            choice = {"index": 0, "delta": delta, "finish_reason": "stop" if word is words[-1] else None}
+            _chunk(writer, {"choices": [choice]} | _OF_CHUNKS | {"model": request["model"]})
             await writer.drain()
             if mode == "slow":
                 await asyncio.sleep(0.01)
@@ -126,8 +130,10 @@ _OF_CHUNKS = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 
 
 def _nonce(request: Any) -> str:
     """The last message, which is echoed: so an answer that went to another client is seen."""
-    content = request["messages"][-1]["content"]
-    return f"echo of {content}"
+    try:
+        return f"echo of {request['messages'][-1]['content']}"
+    except (IndexError, KeyError, TypeError):
+        return "nothing to echo"
 
 
 def _chunk(writer: asyncio.StreamWriter, event: Any) -> None:
@@ -151,10 +157,10 @@ def running(*upstreams: FakeUpstream) -> Iterator[None]:
     async def stop() -> None:
         for server in servers:
             server.close()
-        handlers = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in handlers:
-            task.cancel()
-        await asyncio.gather(*handlers, return_exceptions=True)
+        for upstream in upstreams:
+            for writer in upstream.writers:
+                writer.close()
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not asyncio.current_task()))
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from scope_edge.dial import is_number
 from scope_edge.errors import ScopeEdgeError
 from scope_edge.messages import prompt_of
 from scope_edge.policy.named import NAME
@@ -99,10 +100,14 @@ class _Service:
     async def feedback(self, request: Request) -> Response:
         """Learn from how a call went."""
         said = await self._read(request)
+        model = asked_model(said)
         asked = prompt_of(said.get("messages"), said.get("tools"))  # type: ignore[arg-type]  # refused there
         figures = {name: said.get(name) for name in ("score", "output_tokens", "cost_usd")}
+        for name, value in figures.items():
+            if value is not None and not is_number(value):
+                raise RefusedError(400, f"{name} is not a number.", "invalid_request")
         # In another thread, for it waits for the journal's file.
-        await asyncio.to_thread(self._chooser.router.record, asked.text, str(said.get("model")), **figures)
+        await asyncio.to_thread(self._chooser.router.record, asked.text, model, **figures)
         return json_reply({"recorded": True})
 
     async def models(self, _: Request) -> Response:

@@ -1,0 +1,1 @@
+"""scope-edge inside other libraries; each module needs the library that it is named after."""
