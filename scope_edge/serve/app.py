@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import ipaddress
 import logging
 import traceback
 from collections.abc import AsyncIterator
@@ -29,11 +30,9 @@ from scope_edge.serve.replies import RefusedError, json_reply, refusal_of
 from scope_edge.serve.requests import read_json
 from scope_edge.serve.upstreams import Upstreams
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "is_loopback"]
 
 log = logging.getLogger("scope_edge.serve")
-
-_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 def create_app(config: Config, chooser: Chooser) -> ASGIApp:
@@ -53,6 +52,7 @@ def create_app(config: Config, chooser: Chooser) -> ASGIApp:
             HTTPException: _answered,
             RefusedError: _answered,
             ScopeEdgeError: _answered,
+            RecursionError: _answered,
             Exception: _answered,
         },
     )
@@ -156,18 +156,33 @@ class _Gate:
         headers = dict(scope["headers"])
         if self._expected is None:
             # Without a key, a page in the user's browser whose name is made to point here must not get in.
-            host = headers.get(b"host", b"").decode("latin-1").rpartition("]")
-            name = host[0] + host[1] if host[1] else host[2].partition(":")[0]
-            if name.lower() not in _LOCAL_NAMES:
+            if not is_loopback(_host_of(headers.get(b"host", b"").decode("latin-1"))):
                 return RefusedError(403, "Only this machine may ask, for the proxy has no key.", "not_local")
         elif scope["path"] != "/health" and not hmac.compare_digest(headers.get(b"authorization", b""), self._expected):
             return RefusedError(401, "The proxy's key is missing or wrong.", "invalid_api_key")
         return None
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can be meant."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_of(header: str) -> str:
+    """The name in a Host header, without its port."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0]
+
+
 async def _answered(_: Request, error: Exception) -> Response:
     """An exception as an error in OpenAI's form."""
-    if isinstance(error, ScopeEdgeError):
+    if isinstance(error, ScopeEdgeError | RecursionError):
         error = refusal_of(error)
     elif isinstance(error, HTTPException):
         said = {404: "There is no such endpoint.", 405: "The endpoint does not take this method."}

@@ -80,7 +80,7 @@ class Completions:
                     raise RefusedError(503, "The proxy is busy.", "overloaded", retry_after_s=1)
                 request = await read_json(scope, receive, self._config.max_request_bytes)
                 status = await _while_connected(receive, self._answer(request, send, begun))
-            except ScopeEdgeError as error:
+            except (ScopeEdgeError, RecursionError) as error:
                 raise refusal_of(error) from error
         except RefusedError as refusal:
             status = refusal.status
@@ -113,9 +113,12 @@ class Completions:
                 failed.append((model, failure))
                 if routed.rule is None or len(failed) > self._config.fallbacks or len(failed) == self._n_candidates:
                     raise _all_failed(failed) from None
-            except BaseException:
+            except asyncio.CancelledError:
                 # The client left while the model may have been at work: what was reserved counts.
                 self._count(self._chooser.settle, decision, None)
+                raise
+            except BaseException:
+                self._count(self._chooser.cancel, decision)
                 raise
             else:
                 break
@@ -146,8 +149,9 @@ class Completions:
         decision = None
         if routed.rule is not None and routed.estimates is not None:
             decision = await decide(self._chooser, routed.rule, routed.estimates, failed)
-        if self._chooser.budget is not None and not self._chooser.has_money(routed.rule, decision):
-            raise _no_money(self._chooser.budget, decision)
+        budget = self._chooser.budget
+        if budget is not None and not await asyncio.to_thread(self._chooser.has_money, routed.rule, decision):
+            raise _no_money(budget, decision)
         return decision
 
     async def _pass_on(
@@ -252,10 +256,10 @@ def _headers(
 
 def _all_failed(failed: list[tuple[str, CallFailedError]]) -> RefusedError:
     tried = ", ".join(f"{model} ({failure.reason})" for model, failure in failed)
-    if all(failure.busy or failure.reason == "429" for _, failure in failed):
-        return RefusedError(
-            429, f"All models that were tried are busy: {tried}.", "rate_limit_exceeded", retry_after_s=1
-        )
+    if all(failure.reason in ("busy", "429") for _, failure in failed):
+        soonest_s = min(failure.retry_after_s for _, failure in failed)
+        said = f"All models that were tried are busy: {tried}."
+        return RefusedError(429, said, "rate_limit_exceeded", retry_after_s=soonest_s)
     if all(failure.reason == "timeout" for _, failure in failed):
         return RefusedError(504, f"No model answered in time: {tried}.", "upstream_timeout")
     return RefusedError(502, f"No model answered: {tried}.", "upstream_failed")

@@ -39,8 +39,10 @@ class RefusedError(Exception):
         return {"error": {"message": self.message, "type": kind, "param": None, "code": self.code}}
 
 
-def refusal_of(error: ScopeEdgeError) -> RefusedError:
-    """The refusal of a request that scope-edge found fault with."""
+def refusal_of(error: ScopeEdgeError | RecursionError) -> RefusedError:
+    """The refusal of a request that scope-edge found fault with, or that is nested too deeply to be written again."""
+    if isinstance(error, RecursionError):
+        return RefusedError(400, "The request is nested too deeply.", "invalid_json")
     if isinstance(error, BudgetError | JournalError):
         return RefusedError(503, "The proxy cannot reach its records.", "records_unavailable", retry_after_s=1)
     if isinstance(error, UnknownModelError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from typing import Any
 import uvicorn
 
 from scope_edge.errors import ConfigError, UsageError
-from scope_edge.serve.app import create_app
+from scope_edge.serve.app import create_app, is_loopback
 from scope_edge.serve.choosing import Chooser
 from scope_edge.serve.config import Config
 
@@ -25,7 +24,7 @@ def check_host(config: Config, host: str) -> None:
     ------
     ConfigError
     """
-    if config.api_key is None and not _is_loopback(host):
+    if config.api_key is None and not is_loopback(host):
         raise ConfigError(
             f"{host} can be reached from other machines, and the proxy has no key",
             expected="api_key_env in [server], or a host of this machine",
@@ -75,12 +74,3 @@ def listen(host: str, port: int) -> socket.socket:
         why = error.strerror or str(error)
         raise UsageError(f"Cannot listen on {host}:{port}", got=why, remedy="Choose another --port.") from None
     return listening
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

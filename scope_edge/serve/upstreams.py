@@ -28,10 +28,10 @@ _OF_THE_CLIENT = frozenset({400, 413, 415, 422})
 class CallFailedError(Exception):
     """An upstream did not answer; `reason` is a word for logs and metrics."""
 
-    def __init__(self, reason: str, *, busy: bool = False) -> None:
+    def __init__(self, reason: str, retry_after_s: int = 1) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.busy = busy
+        self.retry_after_s = retry_after_s
 
 
 class Head(NamedTuple):
@@ -71,7 +71,7 @@ class Upstreams:
             No answer came, or none that could be passed on; the connection is closed.
         """
         if self._under_way[upstream.model] >= upstream.max_concurrency:
-            raise CallFailedError("busy", busy=True)
+            raise CallFailedError("busy")
         self._under_way[upstream.model] += 1
         answer = Answer(self, upstream)
         try:
@@ -124,7 +124,8 @@ class Answer:
         )
         status = response.status
         if status != 200 and status not in _OF_THE_CLIENT:
-            raise CallFailedError(str(status))
+            wait_s = response.headers.get("Retry-After", "")
+            raise CallFailedError(str(status), int(wait_s) if wait_s.isdecimal() and len(wait_s) < 6 else 1)
         content_type = response.headers.get("Content-Type", "application/json")
         self.head = Head(status, content_type, response.headers.get("X-Request-Id", ""))
         if status == 200 and response.content_type == "text/event-stream":
