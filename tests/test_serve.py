@@ -289,6 +289,19 @@ def test_a_client_that_leaves_before_the_answer_takes_the_call_with_it(proxy):
     assert not proxy.dear.requests
 
 
+def test_a_client_that_does_not_read_holds_the_upstream_back(proxy):
+    proxy.cheap.mode, proxy.cheap.n_sent = "flood", 0
+    with httpx.stream("POST", f"{proxy.url}/chat/completions", json=chat(stream=True)) as reply:
+        next(reply.iter_raw())
+        sent = [-1]
+        deadline = time.monotonic() + 20
+        while proxy.cheap.n_sent != sent[-1]:  # what is under way fills buffers of the system's
+            assert time.monotonic() < deadline
+            sent.append(proxy.cheap.n_sent)
+            time.sleep(0.3)
+        assert 0 < sent[-1] < 100e6
+
+
 # What is asked for wrongly
 
 

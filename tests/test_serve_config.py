@@ -3,6 +3,7 @@
 # ruff: noqa: E402 - what follows the first lines needs the extra
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ import pytest
 for _package in ("aiohttp", "prometheus_client", "starlette", "uvicorn"):
     pytest.importorskip(_package, reason=f"the proxy needs the extra 'serve': {_package} is not installed")
 
-from scope_edge import Best, Cheapest, Price, Tradeoff
+from scope_edge import Best, Cheapest, Price, Router, Tradeoff
 from scope_edge.errors import ConfigError, PriceError, ScopeEdgeError
 from scope_edge.serve.choosing import Chooser
-from scope_edge.serve.config import read_config
+from scope_edge.serve.config import _Table, read_config
 from scope_edge.serve.server import check_host
 
 ROOT = Path(__file__).parents[1]
@@ -200,6 +201,24 @@ def test_the_example_is_a_configuration():
     config = read_config(path, {"OPENROUTER_API_KEY": "sk-1"})
     chooser = Chooser(config)
     assert chooser.candidates == [upstream.model for upstream in config.upstreams]
+
+
+def test_the_pages_configurations_are_read(tmp_path, monkeypatch):
+    page = ROOT / "docs" / "proxy.md"
+    if not page.exists():
+        pytest.skip("docs/ is not beside the tests")
+    known: set[str] = set()
+    take = _Table.take
+    monkeypatch.setattr(_Table, "take", lambda table, key: (known.add(key), take(table, key))[1])
+    blocks = re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 2
+    for block in blocks:
+        (tmp_path / "scope.toml").write_text(block, encoding="utf-8")
+        config = read_config(tmp_path / "scope.toml", dict.fromkeys(("SCOPE_EDGE_KEY", "OPENROUTER_API_KEY"), "sk-1"))
+        assert config.upstreams[0].model in Router.load().models
+    # And none is missing there; value_usd stands in a comment, for it excludes alpha.
+    said = set(re.findall(r"\b([a-z_]+) =|^\[+([a-z]+)\]", "\n".join(blocks), re.MULTILINE))
+    assert known == {name for names in said for name in names if name}
 
 
 def test_every_error_is_one_of_ours():

@@ -17,15 +17,16 @@ USAGE = {"prompt_tokens": 1000, "completion_tokens": 500}
 class FakeUpstream:
     """How it answers is `mode`, which a test sets; what it was asked is in `requests`.
 
-    mode: "ok", "slow" (a stream that goes on for long), "hang" (no byte ever), "hang after head", "cut" (in the
-    middle), "cut early" (before the first event), "malformed", "echo error" (400 with the request's headers),
-    "no usage", "refuse" (closes the connection), or a status.
+    mode: "ok", "slow" (a stream that goes on for long), "flood" (one as fast as it is read, for ever), "hang" (no byte
+    ever), "hang after head", "cut" (in the middle), "cut early" (before the first event), "malformed", "echo error" (400
+    with the request's headers), "no usage", "refuse" (closes the connection), or a status.
     """
 
     mode: str | int = "ok"
     port: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    n_sent: int = 0
     left: threading.Event = field(default_factory=threading.Event)
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -92,6 +93,10 @@ class FakeUpstream:
             return await self._until_left(reader)
         if mode == "cut early":
             return False
+        while mode == "flood":
+            _chunk(writer, {"choices": [{"index": 0, "delta": {"content": "x" * 60_000}}]})
+            await writer.drain()
+            self.n_sent += 60_000
         words = [*_nonce(request).split(" "), *(["more"] * 1000 if mode == "slow" else [])]
         for word in words:
             delta = {"content": word + " "}
