@@ -1,8 +1,9 @@
 """What the proxy adds to a call: several clients at once, through it and past it, on loopback.
 
-Every request carries a nonce that the upstream echoes, so that an answer that is lost or goes to the wrong client is
-seen; then the run fails. Direct and proxied rounds take turns, and what is printed is the difference of their
-quantiles. Needs the extra 'serve'. Run: python bench/proxy.py
+The upstream waits as a model would, and says for how long; what is counted is the time beyond that. Where it always
+waits equally long, the clients fall into step, and ask all at once: the worst case. Every request carries a nonce that
+the upstream echoes, so that an answer that is lost or goes to the wrong client is seen; then the run fails. Rounds past
+the proxy and through it take turns. Needs the extra 'serve'. Run: python bench/proxy.py
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import json
 import multiprocessing
 import platform
+import random
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,7 @@ import time
 import uuid
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import numpy as np
@@ -31,21 +33,34 @@ MODELS = ("qwen2.5-32b-instruct", "gpt-4o-2024-11-20")
 USAGE = {"prompt_tokens": 200, "completion_tokens": 100}
 
 
-def upstream(delay_s: float, ready: Connection) -> None:
+class Compared(NamedTuple):
+    """p50 and p99 past the proxy and through it, its processor's time per call, all in ms; wrong answers, of all."""
+
+    direct_ms: np.ndarray
+    proxied_ms: np.ndarray
+    processor_ms: float
+    wrong: int
+    n_calls: int
+
+
+def upstream(shortest_s: float, longest_s: float, ready: Connection) -> None:
     """A model's server in a process of its own: waits, then answers with the last line of the prompt."""
+    chance = random.Random(0)
 
     async def complete(request: web.Request) -> web.StreamResponse:
         asked = await request.json()
-        if delay_s:
-            await asyncio.sleep(delay_s)
+        begun = time.perf_counter()
+        if longest_s:
+            await asyncio.sleep(chance.uniform(shortest_s, longest_s))
+        waited_s = time.perf_counter() - begun
         nonce = asked["messages"][-1]["content"].rpartition("\n")[2]
         if not asked.get("stream"):
-            answer = {"choices": [{"message": {"content": nonce}}], "usage": USAGE}
+            answer = {"choices": [{"message": {"content": nonce}}], "usage": USAGE, "waited_s": waited_s}
             return web.Response(text=json.dumps(answer), content_type="application/json")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         for part in (nonce[:8], nonce[8:16], nonce[16:24], nonce[24:]):
-            event = {"choices": [{"delta": {"content": part}}]}
+            event = {"choices": [{"delta": {"content": part}}], "waited_s": waited_s}
             await response.write(b"data: " + json.dumps(event).encode() + b"\n\n")
         await response.write(b"data: [DONE]\n\n")
         return response
@@ -64,7 +79,7 @@ def upstream(delay_s: float, ready: Connection) -> None:
 
 
 async def ask(session: aiohttp.ClientSession, url: str, prompt: str, stream: bool) -> tuple[float, bool]:
-    """Seconds that a call took, and whether the answer was its own."""
+    """Seconds that a call took beyond the upstream's own, and whether the answer was the call's own."""
     nonce = uuid.uuid4().hex
     body = {"model": "scope", "stream": stream, "messages": [{"role": "user", "content": f"{prompt}\n{nonce}"}]}
     begun = time.perf_counter()
@@ -72,9 +87,11 @@ async def ask(session: aiohttp.ClientSession, url: str, prompt: str, stream: boo
         data = await response.read()
     seconds = time.perf_counter() - begun
     if not stream:
-        return seconds, json.loads(data)["choices"][0]["message"]["content"] == nonce
+        answer = json.loads(data)
+        return seconds - answer["waited_s"], answer["choices"][0]["message"]["content"] == nonce
     events = [json.loads(line[6:]) for line in data.splitlines() if line.startswith(b"data: {")]
-    return seconds, "".join(event["choices"][0]["delta"]["content"] for event in events) == nonce
+    said = "".join(event["choices"][0]["delta"]["content"] for event in events)
+    return seconds - events[0]["waited_s"], said == nonce
 
 
 async def load(url: str, clients: int, calls: int, prompt: str, stream: bool) -> tuple[np.ndarray, int]:
@@ -94,17 +111,31 @@ async def load(url: str, clients: int, calls: int, prompt: str, stream: bool) ->
     return np.array(times), wrong
 
 
-async def compare(urls: dict[str, str], asked: Any, prompt: str, stream: bool) -> tuple[dict[str, np.ndarray], int]:
-    """Seconds of the calls through each address, by name, and how many answers were lost or mixed up."""
-    times: dict[str, list[np.ndarray]] = {name: [] for name in urls}
-    wrong = 0
+async def processor_s(url: str) -> float:
+    """Seconds of the processor that the proxy has used, as it says itself."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(url.replace("/v1/chat/completions", "/metrics")) as reply,
+    ):
+        lines = (await reply.text()).splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("process_cpu_seconds_total ")))
+
+
+async def compare(direct: str, proxied: str, asked: Any, prompt: str, stream: bool) -> Compared:
+    """Calls past the proxy and through it, in turns."""
+    calls = asked.calls // ROUNDS // asked.clients * asked.clients
+    times: dict[str, list[np.ndarray]] = {direct: [], proxied: []}
+    wrong, used_s = 0, 0.0
     for number in range(ROUNDS + 1):
-        for name, url in urls.items():
-            taken, bad = await load(url, asked.clients, asked.calls // ROUNDS, prompt, stream)
-            wrong += bad + (asked.calls // ROUNDS // asked.clients * asked.clients - len(taken))
+        for url in times:
+            before_s = await processor_s(proxied)
+            taken, bad = await load(url, asked.clients, calls, prompt, stream)
+            wrong += bad + calls - len(taken)
             if number:  # the first round opens the connections
-                times[name].append(taken)
-    return {name: np.concatenate(rounds) for name, rounds in times.items()}, wrong
+                times[url].append(taken)
+                used_s += await processor_s(proxied) - before_s if url == proxied else 0.0
+    direct_ms, proxied_ms = (np.quantile(np.concatenate(times[url]), (0.5, 0.99)) * 1e3 for url in (direct, proxied))
+    return Compared(direct_ms, proxied_ms, used_s / ROUNDS / calls * 1e3, wrong, 2 * calls * (ROUNDS + 1))
 
 
 def proxy(folder: Path, upstream_url: str) -> tuple[subprocess.Popen[str], str]:
@@ -130,29 +161,35 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=120, help="the length of the prompt")
     asked = parser.parse_args()
     prompt = prompt_of(asked.words)
-    print(f"{asked.clients} clients, {asked.words} words, {platform.machine()}, Python {platform.python_version()}\n")
-    print("| upstream | stream | direct p50 | p99 | proxied p50 | p99 | added p50, ms | p99 | lost or mixed up |")
-    print(f"|{'---|' * 9}")
+    print(
+        f"ms; {asked.clients} clients, {asked.words} words, {platform.machine()}, Python {platform.python_version()}\n"
+    )
+    print(
+        "| upstream | stream | direct p50 | p99 | proxied p50 | p99 | added p50 | p99 | processor | lost or mixed up |"
+    )
+    print(f"|{'---|' * 10}")
     failed = 0
-    for delay_ms in (50, 0):
+    for shortest_ms, longest_ms in ((25, 75), (50, 50), (0, 0)):
         here, there = multiprocessing.Pipe()
-        model = multiprocessing.Process(target=upstream, args=(delay_ms / 1e3, there), daemon=True)
+        model = multiprocessing.Process(target=upstream, args=(shortest_ms / 1e3, longest_ms / 1e3, there), daemon=True)
         model.start()
         direct = f"http://127.0.0.1:{here.recv()}/v1"
         with tempfile.TemporaryDirectory() as folder:
             process, proxied = proxy(Path(folder), direct)
             try:
                 for stream in (False, True):
-                    urls = {name: f"{url}/chat/completions" for name, url in (("d", direct), ("p", proxied))}
-                    times, wrong = asyncio.run(compare(urls, asked, prompt, stream))
-                    failed += wrong
-                    d50, d99 = np.quantile(times["d"], (0.5, 0.99)) * 1e3
-                    p50, p99 = np.quantile(times["p"], (0.5, 0.99)) * 1e3
-                    print(
-                        f"| {delay_ms} ms | {'yes' if stream else 'no'} | {d50:.2f} | {d99:.2f} | {p50:.2f} | "
-                        f"{p99:.2f} | {p50 - d50:.2f} | {p99 - d99:.2f} | {wrong} of {2 * asked.calls} |",
-                        flush=True,
-                    )
+                    urls = (f"{url}/chat/completions" for url in (direct, proxied))
+                    found = asyncio.run(compare(*urls, asked, prompt, stream))
+                    failed += found.wrong
+                    ms = [
+                        *found.direct_ms,
+                        *found.proxied_ms,
+                        *(found.proxied_ms - found.direct_ms),
+                        found.processor_ms,
+                    ]
+                    waits = f"{shortest_ms} ms" if shortest_ms == longest_ms else f"{shortest_ms}-{longest_ms} ms"
+                    cells = [waits, "yes" if stream else "no", *(f"{value:.2f}" for value in ms)]
+                    print(f"| {' | '.join(cells)} | {found.wrong} of {found.n_calls} |", flush=True)
             finally:
                 process.terminate()
                 process.wait()

@@ -22,7 +22,7 @@ for _package in ("aiohttp", "prometheus_client", "starlette", "uvicorn"):
 httpx = pytest.importorskip("httpx", reason="tests of the proxy ask it with httpx")
 openai = pytest.importorskip("openai", reason="tests of the proxy ask it with OpenAI's client")
 
-from processes import run_cli
+from processes import run_cli, run_python
 from proxies import CHEAP, DEAR, STRANGER, proxied, toml
 from upstreams import USAGE, FakeUpstream, running
 
@@ -627,6 +627,21 @@ def test_the_command_checks_a_configuration(tmp_path):
     assert run.returncode == 2
     assert b"no key" in run.stderr
     assert len(run.stderr.splitlines()) == 1
+
+
+def test_the_command_names_the_extra_that_is_missing():
+    code = "import sys; sys.modules['aiohttp'] = None; from scope_edge.cli import main; main()"
+    run = run_python(code, "serve", "--config", "scope.toml")
+    assert run.returncode == 2
+    assert b"needs the package 'aiohttp'" in run.stderr
+    assert b"scope-edge[serve]" in run.stderr
+
+
+def test_nobody_else_pays_for_the_proxy():
+    code = "import sys, scope_edge.cli; from scope_edge import Router; Router.load().route('hi'); print(*sys.modules)"
+    loaded = run_python(code).stdout.decode().split()
+    assert "scope_edge.router" in loaded
+    assert not [name for name in loaded if name.startswith(("scope_edge.serve", "aiohttp", "starlette", "uvicorn"))]
 
 
 def test_the_command_serves_until_it_is_told_to_stop(tmp_path):

@@ -18,8 +18,8 @@ class FakeUpstream:
     """How it answers is `mode`, which a test sets; what it was asked is in `requests`.
 
     mode: "ok", "slow" (a stream that goes on for long), "flood" (one as fast as it is read, for ever), "hang" (no byte
-    ever), "hang after head", "cut" (in the middle), "cut early" (before the first event), "malformed", "echo error" (400
-    with the request's headers), "no usage", "refuse" (closes the connection), or a status.
+    ever), "hang after head", "cut" (in the middle), "cut early" (before the first event), "malformed", "echo error"
+    (400 with the request's headers), "no usage", "refuse" (closes the connection), or a status.
     """
 
     mode: str | int = "ok"
