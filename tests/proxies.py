@@ -49,5 +49,3 @@ def proxied(folder: Path, text: str, environ: Mapping[str, str] = {}) -> Iterato
             server.should_exit = True
             thread.join(20)
             assert not thread.is_alive()
-            if chooser.budget is not None:
-                chooser.budget.close()

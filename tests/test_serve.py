@@ -473,21 +473,41 @@ def test_the_budget_counts_what_was_used(own, tmp_path, stream):
         assert (budget.spent_usd, budget.reserved_usd) == (pytest.approx(cost_usd * 2), 0)
 
 
-def test_a_call_that_does_not_say_what_it_used_costs_what_was_reserved(own, tmp_path, router: Router):
+@pytest.mark.parametrize("model", ["scope", CHEAP])
+@pytest.mark.parametrize("way", ["no usage", "slow", "hang"])
+def test_a_call_that_does_not_say_what_it_used_counts_as_was_expected_at_90(own, tmp_path, router: Router, model, way):
     from scope_edge import Budget
 
-    own.cheap.mode = own.dear.mode = "no usage"
+    own.cheap.mode = way
     with own.start('[budget]\nusd = 1\nstore = "b.db"') as url:
-        httpx.post(f"{url}/chat/completions", json=chat())
-        assert (
-            sum(value for name, value in spent(url).items() if name.startswith("scope_calls_without_usage_total")) == 1
-        )
+        if way == "no usage":
+            httpx.post(f"{url}/chat/completions", json=chat(model=model))
+            assert spent(url)[f'scope_calls_without_usage_total{{model="{CHEAP}"}}'] == 1
+        elif way == "slow":
+            with httpx.stream("POST", f"{url}/chat/completions", json=chat(model=model, stream=True)) as reply:
+                next(reply.iter_raw())
+        else:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(f"{url}/chat/completions", json=chat(model=model), timeout=0.2)
+        assert way == "no usage" or own.cheap.left.wait(5)
     with Budget(1, store=tmp_path / "b.db") as budget:
         assert budget.reserved_usd == 0
-        reserved = router.estimate(QUESTION, [CHEAP, DEAR]).cost_usd_p90
-        assert budget.spent_usd == pytest.approx(float(reserved[1]), rel=1e-3) or pytest.approx(
-            float(reserved[0]), rel=1e-3
+        assert budget.spent_usd == pytest.approx(float(router.estimate(QUESTION, CHEAP).cost_usd_p90[0]), rel=1e-3)
+
+
+def test_a_client_that_does_not_want_the_usage_does_not_get_around_the_budget(own, tmp_path):
+    from scope_edge import Budget
+
+    with own.start('[budget]\nusd = 1\nstore = "b.db"') as url:
+        body = chat(model=CHEAP, stream=True, stream_options={"include_usage": False})
+        assert "usage" not in httpx.post(f"{url}/chat/completions", json=body).text
+    assert own.cheap.requests[0]["stream_options"] == {"include_usage": True}
+    with Budget(1, store=tmp_path / "b.db") as budget:
+        price = next(card.price for card in Router.load().cards if card.model == CHEAP)
+        paid = (
+            USAGE["prompt_tokens"] * price.input_usd_per_mtok + USAGE["completion_tokens"] * price.output_usd_per_mtok
         )
+        assert budget.spent_usd == pytest.approx(paid / 1e6)
 
 
 def test_without_money_nobody_is_called(own):
@@ -581,6 +601,22 @@ def test_neither_keys_nor_prompts_are_told(own, caplog):
         assert KEY not in text
         assert MODEL_KEY not in text
     assert f"{CHEAP} failed: 500" in caplog.text
+
+
+def test_a_fault_of_our_own_is_told_in_openais_form_and_without_what_it_says(proxy, monkeypatch, caplog):
+    secret = "sesame-4711"
+
+    def break_down(*_):
+        raise ValueError(secret)
+
+    monkeypatch.setattr("scope_edge.serve.choosing.Chooser.estimate", break_down)
+    for path in ("chat/completions", "route"):
+        reply = httpx.post(f"{proxy.url}/{path}", json=chat())
+        assert (reply.status_code, error_of(reply)["code"]) == (500, "internal_error")
+        assert secret not in reply.text
+    assert "Unexpected ValueError" in caplog.text
+    assert "break_down" in caplog.text
+    assert secret not in caplog.text
 
 
 # Streams, byte by byte

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,7 +64,8 @@ def serve(
         _show({"url": f"{url}/v1", **summary}, as_json)
 
     logging.basicConfig(format="%(asctime)s %(message)s")
-    listen(settings, chooser, host, port, on_ready)
+    with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
+        listen(settings, chooser, host, port, on_ready)
 
 
 def _show(summary: dict[str, Any], as_json: bool) -> None:

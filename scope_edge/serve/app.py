@@ -72,6 +72,8 @@ class _Service:
         async with self._upstreams:
             yield
             await self.completions.settled()
+            if self._chooser.budget is not None:
+                self._chooser.budget.close()
 
     async def route(self, request: Request) -> Response:
         """The decision that a chat request would get."""
@@ -81,7 +83,6 @@ class _Service:
             raise RefusedError(400, "The request names its model, so nothing is decided.", "not_routed")
         estimates, unread = self._chooser.estimate(asked)
         decision = await decide(self._chooser, rule, estimates)
-        assert decision is not None
         if decision.ticket:
             await asyncio.to_thread(self._chooser.cancel, decision)
         fields = ("model", "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from scope_edge.budget import Budget
-from scope_edge.errors import ConfigError, PriceError, UnknownModelError
+from scope_edge.errors import ConfigError, PriceError, PromptError, UnknownModelError
 from scope_edge.estimator import Estimates
 from scope_edge.messages import prompt_of
 from scope_edge.policy import Decision, DecisionRule, Policy, named_policy
@@ -84,32 +84,17 @@ class Chooser:
         again_usd = reading_usd(turn.candidates, None)
         return with_history(turn, asked.context_chars / _CHARS_PER_TOKEN, again_usd), asked.unread
 
-    def decide(self, rule: DecisionRule, estimates: Estimates, failed: Collection[str] = ()) -> Decision | None:
-        """The choice among the models that have not failed; None if all have.
+    def decide(self, rule: DecisionRule, estimates: Estimates, failed: Collection[str] = ()) -> Decision:
+        """The choice among the models that have not failed, of which there has to be one.
 
         Raises
         ------
         BudgetError
         """
-        if len(failed) == len(self.candidates):
-            return None
         if failed:
             candidates = replace(estimates.candidates, closed=frozenset(failed))
             estimates = replace(estimates, candidates=candidates)
         return rule.decide(estimates)
-
-    def has_money(self, rule: DecisionRule | None, decision: Decision | None) -> bool:
-        """Whether the budget, if there is one, lets the call be made.
-
-        Raises
-        ------
-        BudgetError
-        """
-        if self.budget is None:
-            return True
-        if rule is self.budget and decision is not None:
-            return bool(decision.ticket)
-        return self.budget.left_usd > 0
 
     def cost_usd(self, model: str, usage: Usage) -> float:
         """What a call has cost, by the prices that are stated."""
@@ -119,8 +104,8 @@ class Chooser:
         fresh = (usage.prompt_tokens - usage.cached_tokens) * price.input_usd_per_mtok
         return (fresh + usage.cached_tokens * cached_usd + usage.completion_tokens * price.output_usd_per_mtok) / 1e6
 
-    def settle(self, decision: Decision | None, cost_usd: float | None) -> None:
-        """Count a call in the budget; one whose usage did not come back, with its 90% quantile.
+    def settle(self, model: str, request: Mapping[str, Any], decision: Decision | None, cost_usd: float | None) -> None:
+        """Count a call in the budget; one whose usage did not come back at the 90% quantile of its cost.
 
         Raises
         ------
@@ -128,15 +113,22 @@ class Chooser:
         """
         if self.budget is None:
             return
-        if cost_usd is None and decision is not None:
-            estimates = decision.estimates
-            cost_usd = float(estimates.cost_usd_p90[estimates.models.index(decision.model)])
         if cost_usd is None:
-            return  # a model that nothing is known of, and that does not say what it used
+            cost_usd = self._cost_usd_p90(model, request, decision)
+        if cost_usd is None:
+            return
         if decision is not None:
             self.budget.settle(decision, cost_usd)
         else:
             self.budget.record(cost_usd)
+
+    def _cost_usd_p90(self, model: str, request: Mapping[str, Any], decision: Decision | None) -> float | None:
+        """None where nothing is known of the model, or there was nothing to read."""
+        try:
+            estimates = self.estimate(request)[0] if decision is None else decision.estimates
+        except PromptError:
+            return None
+        return float(estimates.cost_usd_p90[estimates.models.index(model)]) if model in estimates.models else None
 
     def cancel(self, decision: Decision | None) -> None:
         """Give back what was reserved for a call that failed.

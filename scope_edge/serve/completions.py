@@ -50,13 +50,17 @@ def asked_model(request: Mapping[str, Any]) -> str:
     return model
 
 
-async def decide(
-    chooser: Chooser, rule: DecisionRule, estimates: Estimates, failed: tuple[str, ...] = ()
-) -> Decision | None:
+async def decide(chooser: Chooser, rule: DecisionRule, estimates: Estimates, failed: tuple[str, ...] = ()) -> Decision:
     """The choice; that of a budget, which waits for its file, in another thread."""
-    if isinstance(rule, Budget):
-        return await asyncio.to_thread(chooser.decide, rule, estimates, failed)
-    return chooser.decide(rule, estimates, failed)
+    if not isinstance(rule, Budget):
+        return chooser.decide(rule, estimates, failed)
+    deciding = asyncio.create_task(asyncio.to_thread(chooser.decide, rule, estimates, failed))
+    try:
+        return await asyncio.shield(deciding)
+    except asyncio.CancelledError:
+        # The client has left meanwhile: what is being reserved is given back.
+        chooser.cancel(await deciding)
+        raise
 
 
 class Completions:
@@ -111,11 +115,12 @@ class Completions:
                 self._fail(upstream, failure)
                 self._count(self._chooser.cancel, decision)
                 failed.append((model, failure))
-                if routed.rule is None or len(failed) > self._config.fallbacks or len(failed) == self._n_candidates:
+                may_try = 1 if routed.rule is None else min(1 + self._config.fallbacks, len(self._chooser.candidates))
+                if len(failed) == may_try:
                     raise _all_failed(failed) from None
             except asyncio.CancelledError:
                 # The client left while the model may have been at work: what was reserved counts.
-                self._count(self._chooser.settle, decision, None)
+                self._count(self._chooser.settle, model, request, decision, None)
                 raise
             except BaseException:
                 self._count(self._chooser.cancel, decision)
@@ -127,12 +132,8 @@ class Completions:
             await self._pass_on(answer, send, upstream, _headers(answer, model, decision, failed))
         finally:
             answer.close()
-            self._meter(model, decision, answer)
+            self._meter(model, request, decision, answer)
         return answer.head.status
-
-    @property
-    def _n_candidates(self) -> int:
-        return len(self._chooser.candidates)
 
     def _route(self, request: Mapping[str, Any]) -> Routed:
         model = asked_model(request)
@@ -146,11 +147,13 @@ class Completions:
 
     async def _next(self, routed: Routed, failed: tuple[str, ...]) -> Decision | None:
         """The next choice; None where the client has named its model."""
-        decision = None
+        budget, decision = self._chooser.budget, None
         if routed.rule is not None and routed.estimates is not None:
             decision = await decide(self._chooser, routed.rule, routed.estimates, failed)
-        budget = self._chooser.budget
-        if budget is not None and not await asyncio.to_thread(self._chooser.has_money, routed.rule, decision):
+        if budget is None or (decision is not None and decision.ticket):
+            return decision
+        # What the budget itself has chosen would have a ticket.
+        if routed.rule is budget or await asyncio.to_thread(lambda: budget.left_usd) <= 0:
             raise _no_money(budget, decision)
         return decision
 
@@ -175,7 +178,7 @@ class Completions:
         self._metrics.failures.labels(upstream.model, failure.reason).inc()
         log.warning("%s failed: %s", upstream.model, failure.reason)
 
-    def _meter(self, model: str, decision: Decision | None, answer: Answer) -> None:
+    def _meter(self, model: str, request: dict[str, Any], decision: Decision | None, answer: Answer) -> None:
         """Count what a call has used."""
         if answer.head.status != 200:
             self._count(self._chooser.cancel, decision)
@@ -189,7 +192,7 @@ class Completions:
             self._metrics.cost_usd.labels(model).inc(cost_usd)
             self._metrics.tokens.labels(model, "input").inc(answer.usage.prompt_tokens)
             self._metrics.tokens.labels(model, "output").inc(answer.usage.completion_tokens)
-        self._count(self._chooser.settle, decision, cost_usd)
+        self._count(self._chooser.settle, model, request, decision, cost_usd)
 
     def _count(self, change: Any, *arguments: Any) -> None:
         """Change the budget, in another thread, for it may wait for its file; the answer does not wait for that."""

@@ -206,14 +206,11 @@ def _check_names(models: list[str]) -> None:
 class _Table:
     """A table of the file, whose keys are taken out one by one."""
 
-    def __init__(self, name: str, values: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, name: str, values: dict[str, Any] | None, folder: Path, environ: Mapping[str, str]) -> None:
         self.name = name
-        self._values, self._folder, self._environ = values, folder, environ
+        self.given = values is not None
+        self._values, self._folder, self._environ = values or {}, folder, environ
         self._read: list[str] = []
-
-    @property
-    def given(self) -> bool:
-        return bool(self._values)
 
     def take(self, key: str) -> Any:
         self._read.append(key)
@@ -272,7 +269,7 @@ class _Table:
         values = self.take(key)
         if not isinstance(values, dict | None):
             raise self._bad(key, "a table", values)
-        return _Table(f"[{key}]", values or {}, self._folder, self._environ)
+        return _Table(f"[{key}]", values, self._folder, self._environ)
 
     def tables(self, key: str) -> list[_Table]:
         entries = self.take(key) or []
@@ -289,5 +286,9 @@ class _Table:
                 raise ConfigError(f"{self.name} has an unknown key {key!r}", remedy=remedy)
 
     def _bad(self, key: str, expected: str, value: Any) -> ConfigError:
-        got = "nothing" if value is None else repr(value)
-        return ConfigError(f"{self.name}: bad {key}", expected=expected, got=got)
+        if value is not None:
+            return ConfigError(f"{self.name}: bad {key}", expected=expected, got=repr(value))
+        close = get_close_matches(key, [other for other in self._values if other not in self._read], 1)
+        return ConfigError(
+            f"{self.name}: no {key}", expected=expected, got=f"an unknown key {close[0]!r}" if close else ""
+        )

@@ -175,7 +175,7 @@ def _body(request: dict[str, Any], upstream: Upstream) -> tuple[bytes, bool]:
     sent, asks = {**request, "model": upstream.upstream_model}, False
     if upstream.stream_usage and request.get("stream") is True:
         options = request.get("stream_options")
-        if options is None or (isinstance(options, dict) and "include_usage" not in options):
+        if options is None or (isinstance(options, dict) and options.get("include_usage") is not True):
             sent["stream_options"], asks = {**(options or {}), "include_usage": True}, True
     return json.dumps(sent, separators=(",", ":")).encode(), asks
 
