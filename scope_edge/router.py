@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -578,7 +579,15 @@ def _policy(
         return Cheapest(min_accuracy, max_cost_usd=max_cost_usd, risk=risk)
     if alpha is None and value_usd is None and max_cost_usd is not None:
         return Best(max_cost_usd, risk=risk)
+    if value_usd is min_accuracy is max_cost_usd is risk is None and isinstance(alpha, float | None):
+        return _dialled(alpha)
     return Tradeoff(alpha, value_usd, min_accuracy=min_accuracy, max_cost_usd=max_cost_usd, risk=risk)
+
+
+@lru_cache(maxsize=64)
+def _dialled(alpha: float | None) -> Tradeoff:
+    """What most decisions are made by: checked once, not at every prompt."""
+    return Tradeoff(alpha)
 
 
 def _limits(rule: DecisionRule) -> Policy:
