@@ -22,7 +22,16 @@ from scope_edge.errors import MissingExtraError, OutcomesError
 from scope_edge.price_source import PriceSource, missing_price
 from scope_edge.pricing import is_date
 
-__all__ = ["USABLE_TOKENS", "ModelRow", "OutcomeRow", "OutcomeTable", "read_prompts", "read_rows", "read_table"]
+__all__ = [
+    "USABLE_TOKENS",
+    "ModelRow",
+    "OutcomeRow",
+    "OutcomeTable",
+    "read_file_rows",
+    "read_prompts",
+    "read_rows",
+    "read_table",
+]
 
 USABLE_TOKENS = frozenset({"usage", "bpe", "bpe+thinking"})
 """Kinds of token counts that say what a call really cost; others leave hidden reasoning out."""
@@ -268,7 +277,7 @@ def read_prompts(path: str | Path) -> list[str]:
         except (OSError, ValueError) as error:
             raise OutcomesError(f"Cannot read the prompts in {file}", got=str(error)) from error
     else:
-        rows = _file_rows(file)
+        rows = read_file_rows(file)
     prompts = []
     for number, row in enumerate(rows, 1):
         prompt = _text(row.get("prompt")) if isinstance(row, Mapping) else None
@@ -282,7 +291,7 @@ def read_prompts(path: str | Path) -> list[str]:
 
 def _mappings(outcomes: Any) -> Iterable[Any]:
     if isinstance(outcomes, str | Path):
-        return _file_rows(Path(outcomes))
+        return read_file_rows(Path(outcomes))
     # pyarrow, polars and pandas, told apart by their methods so that none of them is imported
     for method, arguments in (("to_pylist", ()), ("to_dicts", ()), ("to_dict", ("records",))):
         if hasattr(outcomes, method):
@@ -296,7 +305,7 @@ def _mappings(outcomes: Any) -> Iterable[Any]:
     )
 
 
-def _file_rows(path: Path) -> list[Any]:
+def read_file_rows(path: Path) -> list[Any]:
     try:
         if path.suffix == ".csv":
             limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB
