@@ -150,7 +150,7 @@ def plain(text: str) -> str:
     'qq'
     """
     text = text.strip()
-    while len(text) > 2:
+    for _ in range(6):
         for mark in ("**", "__", "`", "$"):
             if text.startswith(mark) and text.endswith(mark) and len(text) > 2 * len(mark):
                 text = text[len(mark) : -len(mark)].strip()

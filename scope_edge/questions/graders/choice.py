@@ -20,6 +20,8 @@ _FORM = (
 _LETTER = re.compile(_FORM % ("[A-P]", "[A-P]"), re.IGNORECASE)
 _NUMBER = re.compile(_FORM % (r"\d{1,2}", r"\d{1,2}"), re.IGNORECASE)
 _AND_MORE = re.compile(r"[)\]*.\s]{0,4}(?:,|&|and\b|or\b)\s{0,4}(?:and\s|or\s)?(?:\([A-P]\)|[A-P](?=[.,\n]|\Z))")
+_TEXT = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\s?\{([^{}]*)\}")
+_BEGINS = re.compile(r"[\s*]{0,4}(?:\([A-P]\)|[A-P]\)|[A-P]:)(?=\s|\*)")
 _BRACKETED = re.compile(r"\(([A-P])\)")
 
 
@@ -30,7 +32,7 @@ def prepare(answer: str, choices: Sequence[str] | None = None) -> Judge:
     form = _NUMBER if gold.isdigit() else _LETTER
 
     def read(text: str) -> str | None:
-        label = form.match(text)
+        label = form.match(_TEXT.sub(r"\1", text))
         if label and (name := label["in"] or label["bare"]):
             more = None if gold.isdigit() else _AND_MORE.match(text, label.end())
             return text[: more.end()].strip() if more else name.upper()
@@ -40,7 +42,7 @@ def prepare(answer: str, choices: Sequence[str] | None = None) -> Judge:
     def judge(text: str) -> Verdict:
         text = text[-WINDOW:].strip()
         found = next((name for candidate in _candidates(text) if (name := read(candidate))), None)
-        if found is None and (len(text) < 12 or _folded(text) in options):
+        if found is None and (len(text) < 12 or _BEGINS.match(text) or _folded(text) in options):
             found = read(text)
         if found is None and not gold.isdigit():
             # "... which makes (C) correct."

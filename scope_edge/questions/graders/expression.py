@@ -21,7 +21,7 @@ Value: TypeAlias = Fraction | complex
 MAX_CHARS, MAX_TOKENS, MAX_DEPTH, MAX_BITS = 2_000, 600, 40, 8_192
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<command>\\[A-Za-z]+)|(?P<word>[A-Za-zπ∞√]+)|(?P<sign>\*\*|[-+*/^(){}\[\]|!_,]))"
+    r"\s*(?:(?P<number>(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3})?)|(?P<command>\\[A-Za-z]+)|(?P<word>[A-Za-zπ∞√]+)|(?P<sign>\*\*|[-+*/^(){}\[\]|!_,]))"
 )
 _FUNCTIONS: dict[str, Callable[[complex], complex]] = {
     "sin": cmath.sin, "cos": cmath.cos, "tan": cmath.tan, "ln": cmath.log, "log": cmath.log10, "exp": cmath.exp,
@@ -162,7 +162,7 @@ class _Parser:
         if name in {"sqrt", "√"}:
             return self._root(depth)
         if name in _FUNCTIONS:
-            value = self._group(depth, ")") if self._skip("(") else self._argument(depth)
+            value = self._group(depth, ")") if self._skip("(") else self._power(depth + 1)
             return complex(_FUNCTIONS[name](complex(value)))
         if name in _CONSTANTS:
             return _CONSTANTS[name]

@@ -88,7 +88,7 @@ def _equal(gold: str, text: str) -> bool:
         return False
     for merged in (True, False):  # "1,234" may be a number or a list of two
         pair = _cleaned(gold, merged), _cleaned(text, merged)
-        if "".join(pair[0].split()) == "".join(pair[1].split()):
+        if _spaceless(pair[0]) == _spaceless(pair[1]):
             return True
         parts = _parts(pair[0]), _parts(pair[1])
         if parts[0] and parts[1] and _same_parts(parts[0], parts[1]):
@@ -177,12 +177,12 @@ def _same_parts(a: _Parts, b: _Parts, depth: int = 0) -> bool:
 
 
 def _same_member(a: str, b: str, depth: int) -> bool:
-    if "".join(a.split()) == "".join(b.split()):
+    if _spaceless(a) == _spaceless(b):
         return True
     inner = _parts(a), _parts(b)
     if inner[0] and inner[1] and (inner[0].brackets or inner[1].brackets):
         return _same_parts(inner[0], inner[1], depth + 1)
-    names = sorted(set(re.findall(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])", a + " " + b)) - {"e", "i"})
+    names = sorted((_letters(a) | _letters(b)) - {"e", "i"})
     try:
         for point in _POINTS if names else _POINTS[:1]:
             values = {name: complex(point + 0.31 * place) for place, name in enumerate(names)}
@@ -191,6 +191,18 @@ def _same_member(a: str, b: str, depth: int) -> bool:
     except UnreadableError:
         return a.casefold().split() == b.casefold().split()
     return True
+
+
+def _spaceless(text: str) -> str:
+    """White space left out, but `1 2` is not 12."""
+    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text)
+
+
+def _letters(text: str) -> set[str]:
+    """The unknowns of an expression: single letters, and those of `2xy`, but not those of a word alone."""
+    longest = 3 if re.search(r"[\d+*/^]", text) else 1
+    words = (word for word in re.findall(r"\\?[A-Za-z]+", text) if not re.fullmatch(_KNOWN, word))
+    return {letter for word in words if word[0] != "\\" and len(word) <= longest for letter in word}
 
 
 def _close(a: Value, b: Value) -> bool:

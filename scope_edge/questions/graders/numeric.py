@@ -21,7 +21,7 @@ _UNSIGNED = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 _NUMBER = re.compile(
     rf"(?P<sign>(?<![\w.)])[-+−]\s?)?[$€£¥₹]?\s?(?P<sign2>-)?(?<![\w.])(?P<number>{_UNSIGNED})"
     r"(?:[eE](?P<e>[-+]?\d{1,4})(?!\w)|\s?(?:\*|×|x|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?\{?(?P<e10>[-+]?\d{1,4})\}?)?"
-    rf"(?:(?P<whole>\s)(?P<over>\d{{1,9}})/(?P<under>\d{{1,9}})|\s?/\s?(?P<by>{_UNSIGNED}))?(?![\d/])"
+    rf"(?:(?P<whole>\s)(?P<over>\d{{1,9}})/(?P<under>\d{{1,9}})|\s?/\s?(?P<by>{_UNSIGNED}))?(?![\d/]|[eE][-+]?\d)"
     r"(?P<percent>\s?\\?%|\s?percent\b)?(?:\s(?P<scale>thousand|million|billion|trillion)\b)?",
 )
 _FRAC = re.compile(r"\\[dt]?frac\s?\{\s?(-?[\d.,]{1,40})\s?\}\s?\{\s?([\d.,]{1,40})\s?\}")

@@ -18,7 +18,11 @@ from scope_edge.questions.graders.verdict import NOTHING, Judge, Verdict
 
 __all__ = ["prepare", "valid"]
 
-MAX_CHARS, MAX_DEPTH, MAX_STARTS = 200_000, 60, 50
+MAX_CHARS, MAX_DEPTH, MAX_TRIED = 200_000, 60, 600_000
+
+_BEGIN = re.compile(r"[{\[]")
+# A string that never ends takes the rest, else each quote would be tried up to the end.
+_MARK = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)|[{}\[\]]', re.DOTALL)
 
 _ANNOTATIONS = {"$schema", "$id", "$comment", "title", "description", "default", "examples"}
 _REFUSED = {
@@ -187,21 +191,22 @@ def _last_json(text: str) -> tuple[Any, str] | None:
             return _loaded(candidate), candidate.strip()
         except ValueError:
             continue
-    found, at, starts = None, 0, 0
-    while (begin := re.compile(r"[{\[]").search(text, at)) and starts < MAX_STARTS:
+    found, at, tried = None, 0, 0
+    while (begin := _BEGIN.search(text, at)) and tried < MAX_TRIED:
         end = _end(text, begin.start())
         piece = text[begin.start() : end]
+        tried += len(piece)
         try:
             found, at = (_loaded(piece), piece), end
         except ValueError:
-            at, starts = begin.end(), starts + 1
+            at = begin.end()
     return found
 
 
 def _end(text: str, begin: int) -> int:
     """Where the value that begins there ends, if it is JSON."""
     depth, place = 0, begin
-    for token in re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]').finditer(text, begin):
+    for token in _MARK.finditer(text, begin):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token[0], 0)
         place = token.end()
         if depth == 0:

@@ -69,9 +69,8 @@ def _printed(text: str) -> str:
     if blocks := fenced(text):
         # JSON with an answer may be fenced too
         return next(iter(stated(blocks[-1])), blocks[-1]) if blocks[-1].lstrip().startswith("{") else blocks[-1]
-    after = [text[found.end() :] for found in _OUTPUT.finditer(text)]
-    if after:
-        return "\n".join(map(plain, after[-1].strip().splitlines()))
+    if after := [found.end() for found in _OUTPUT.finditer(text)]:
+        return "\n".join(map(plain, text[after[-1] :].strip().splitlines()))
     if candidates := stated(text):
         return candidates[0]
     return "\n".join(map(plain, text.strip().splitlines()))
