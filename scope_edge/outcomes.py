@@ -306,6 +306,7 @@ def _mappings(outcomes: Any) -> Iterable[Any]:
 
 
 def read_file_rows(path: Path) -> list[Any]:
+    """The rows of a .csv, .jsonl, .json or .parquet file as they are, whatever they are about."""
     try:
         if path.suffix == ".csv":
             limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB

@@ -144,10 +144,11 @@ def test_a_line_may_state_two_answers():
 @pytest.mark.parametrize(
     ("answer", "output"),
     [
-        ("1200", "1,200"), ("1200", "$1,200.00"), ("1200", "about 1200 km"), ("1,200", "1200"), ("18", "18 eggs per day."),
+        ("1200", "1,200"), ("1200", "$1,200.00"), ("1200", "about 1200 km"), ("1,200", "1200"),
+        ("18", "18 eggs per day."),
         ("0.5", "1/2"), ("1/2", "0.5"), ("3.5", "3 1/2"), ("50%", "50 percent"), ("50%", "0.5"), ("50", "50%"),
         ("0.5", "50%"), ("1500000", "1.5 million"), ("120000", "1.2e5"), ("120000", r"1.2 \times 10^{5}"),
-        ("-7", "−7"), ("-7", "-$7"), ("110", "190 - 80 = 110"), ("70000", r"\$70{,}000"), ("0.75", r"\frac{3}{4}"),
+        ("-7", "\u22127"), ("-7", "-$7"), ("110", "190 - 80 = 110"), ("70000", r"\$70{,}000"), ("0.75", r"\frac{3}{4}"),
         ("3.14159265", "3.1415927"), ("12", "12.0"), ("7", "(7)"), ("12", "$$12$$"), ("12", "**12**"),
     ],
 )  # fmt: skip
@@ -203,9 +204,12 @@ def test_math_right(answer, output):
 @pytest.mark.parametrize(
     ("answer", "output"),
     [
-        ("1/2", "0.49"), ("1/3", "0.33"), ("(1, 2)", "(2, 1)"), ("[0, 1)", "[0, 1]"), ("1, 2", "1, 2, 3"), ("1, 2", "1"),
-        ("x^2", "x^3"), ("2xy", "2x"), ("6", r"6\sqrt{2}"), ("49", r"\frac{49}{2}"), ("12", "9 = 3 + 6"), ("-221_3", "221_3"),
-        ("-221_3", "-221_4"), ("5", r"\text{Monday}"), ("1, 1", "1, 2"), (r"\pi", "3.14"), ("4", "4x^2"), ("12", "1 2"), ("on", "no"), ("xy", "xz"),
+        ("1/2", "0.49"), ("1/3", "0.33"), ("(1, 2)", "(2, 1)"), ("[0, 1)", "[0, 1]"), ("1, 2", "1, 2, 3"),
+        ("1, 2", "1"),
+        ("x^2", "x^3"), ("2xy", "2x"), ("6", r"6\sqrt{2}"), ("49", r"\frac{49}{2}"), ("12", "9 = 3 + 6"),
+        ("-221_3", "221_3"),
+        ("-221_3", "-221_4"), ("5", r"\text{Monday}"), ("1, 1", "1, 2"), (r"\pi", "3.14"), ("4", "4x^2"),
+        ("12", "1 2"), ("on", "no"), ("xy", "xz"),
         ("(1, 2)", r"\{1, 2\}"), ("12", "The 3 parts of 12 are 4 each"), ("1", "0^{-1}"), ("0", r"\frac{0}{0}"),
     ],
 )  # fmt: skip
@@ -223,19 +227,25 @@ def test_rational_values_are_exact():
 
 
 HOSTILE = [
-    "9**9**9", "9^{9^{9^9}}", "9!" * 300, "((((" * 5000, "(" * 900 + "1" + ")" * 900, "-" * 100_000 + "1", "1+" * 50_000 + "1",
+    "9**9**9", "9^{9^{9^9}}", "9!" * 300, "((((" * 5000, "(" * 900 + "1" + ")" * 900, "-" * 100_000 + "1",
+    "1+" * 50_000 + "1",
     "[" * 50_000, "{" * 50_000 + '"a":' * 50_000, "9" * 500_000, "1e999999999", r"\frac{" * 20_000, r"\sqrt" * 20_000,
-    "2^" * 10_000 + "2", "200!^200!", "(((200!)!)!)!", r"\boxed{" * 30_000, "'answer': \"" * 30_000, "<think>" * 100_000,
-    "answer is " * 50_000, "The answer is " + "a " * 100_000, "1," * 100_000, "x = " * 50_000, "```\n" * 50_000, " " * 300_000,
-    "\n" * 300_000, "1 1/" * 50_000, "cm " * 50_000, "12 " + "ab" * 40_000, "# " * 90_000, "**" * 200_000, "`" * 200_000,
-    '{"answer": "' + '\\"' * 60_000, '[{"a":' * 20_000, "±" * 50_000, "∪" * 50_000, ". " * 100_000, "output:\n" * 40_000,
+    "2^" * 10_000 + "2", "200!^200!", "(((200!)!)!)!", r"\boxed{" * 30_000, "'answer': \"" * 30_000,
+    "<think>" * 100_000,
+    "answer is " * 50_000, "The answer is " + "a " * 100_000, "1," * 100_000, "x = " * 50_000, "```\n" * 50_000,
+    " " * 300_000,
+    "\n" * 300_000, "1 1/" * 50_000, "cm " * 50_000, "12 " + "ab" * 40_000, "# " * 90_000, "**" * 200_000,
+    "`" * 200_000,
+    '{"answer": "' + '\\"' * 60_000, '[{"a":' * 20_000, "±" * 50_000, "\u222a" * 50_000, ". " * 100_000,
+    "output:\n" * 40_000,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("grader", sorted(GRADERS))
 def test_hostile_text_neither_hangs_nor_fails(grader):
     answers = {
-        "numeric": "7654321", "math": "(1, 2)", "literal": "[1]", "choice": "A", "json_schema": '{"a": 1}', "exact": "abc",
+        "numeric": "7654321", "math": "(1, 2)", "literal": "[1]", "choice": "A",
+        "json_schema": '{"a": 1}', "exact": "abc",
         "code_output": "abc", "constraints": [{"check": "words", "min": 3}, {"check": "starts", "text": "Dear"}],
     }  # fmt: skip
     asked = question(grader, answers[grader], OPTIONS if grader == "choice" else None)
@@ -289,7 +299,8 @@ def test_sums_and_products_agree_with_python(tree):
 @pytest.mark.parametrize(
     ("answer", "output"),
     [
-        ("'qq'", "qq"), ("'qq'", '"qq"'), ("'qq'", "`'qq'`"), ("[1, 2]", "[1,2]"), ("{'a': 1, 'b': 2}", '{"b": 2, "a": 1}'),
+        ("'qq'", "qq"), ("'qq'", '"qq"'), ("'qq'", "`'qq'`"), ("[1, 2]", "[1,2]"),
+        ("{'a': 1, 'b': 2}", '{"b": 2, "a": 1}'),
         ("(1,)", "( 1, )"), ("{1, 2}", "{2, 1}"), ("1", "1.0"), ("'1 '", "'1 '"), ("[-4]", "assert f([0]) == [-4]"),
         ("None", "None"), ("b'a'", "b'a'"), ("'a\\nb'", "'a\\nb'"), ("\"say 'x'\"", "'say 'x''"), ("'***'", "'***'"),
     ],
@@ -310,7 +321,8 @@ def test_a_bare_string_keeps_its_white_space_and_signs_in_json():
     ("answer", "output"),
     [
         ("[1, 2]", "[2, 1]"), ("[1, 2]", "(1, 2)"), ("True", "1"), ("1", "True"), ("1", "'1'"), ("'a'", "'b'"),
-        ("{'a': 1}", "{'a': True}"), ("[1]", "[1] + [2]"), ("'qq'", "f('qq')"), ("[0]", "__import__('os')"), ("''", "' '"),
+        ("{'a': 1}", "{'a': True}"), ("[1]", "[1] + [2]"), ("'qq'", "f('qq')"), ("[0]", "__import__('os')"),
+        ("''", "' '"),
     ],
 )  # fmt: skip
 def test_literal_wrong(answer, output):
@@ -330,8 +342,10 @@ def test_literals_are_limited():
     "output",
     [
         "B", "(B)", "b", "B.", " **B** ", "B: because it is so", "B) Rome", "Option B", "Rome", "rome.", "\\boxed{B}",
-        "\\boxed{\\text{B}}", "The answer is (B).", "The answer is B", "Answer: B", "answer: **(B)**", '{"answer": "B"}',
-        '{"answer": "B. Rome"}', "The answer is Rome.", "So, the answer should be (B).", "It is Rome, which makes (B) correct.",
+        "\\boxed{\\text{B}}", "The answer is (B).", "The answer is B", "Answer: B",
+        "answer: **(B)**", '{"answer": "B"}',
+        '{"answer": "B. Rome"}', "The answer is Rome.", "So, the answer should be (B).",
+        "It is Rome, which makes (B) correct.",
         "The answer is (B).\n\nQ: And then?\nThe answer is (C).", "The closest answer is 5. The answer is (B).",
         "The answer is option (B).",
     ],
@@ -359,7 +373,8 @@ def test_the_gold_of_a_choice_may_be_the_text_or_a_number():
 
 PERSON = {
     "type": "object", "required": ["name", "age"], "additionalProperties": False,
-    "properties": {"name": {"type": "string", "minLength": 1}, "age": {"type": "integer", "minimum": 0, "maximum": 150}},
+    "properties": {"name": {"type": "string", "minLength": 1}, "age": {"type": "integer",
+    "minimum": 0, "maximum": 150}},
 }  # fmt: skip
 
 
@@ -367,8 +382,10 @@ PERSON = {
     ("output", "worth"),
     [
         ('{"name": "Ann", "age": 5}', 1), ('Here: {"age": 5.0, "name": "Ann"}. Done.', 1), ('{"name": "Ann"}', 0),
-        ('```json\n{"name": "Ann", "age": 5}\n```', 1), ('{"name": "Ann", "age": "5"}', 0), ('{"name": "", "age": 5}', 0),
-        ('{"name": "Ann", "age": 5, "x": 1}', 0), ('{"name": "Ann", "age": true}', 0), ('{"name": "Ann", "age": 151}', 0),
+        ('```json\n{"name": "Ann", "age": 5}\n```', 1), ('{"name": "Ann", "age": "5"}', 0),
+        ('{"name": "", "age": 5}', 0),
+        ('{"name": "Ann", "age": 5, "x": 1}', 0), ('{"name": "Ann", "age": true}', 0),
+        ('{"name": "Ann", "age": 151}', 0),
         ('[{"name": "Ann", "age": 5}]', 0), ('{"name": "Ann", "age": 5', 0), ('{"name": "Ann", "age": 5.5}', 0),
         ('not {"name": 1}\nbut {"name": "Bo", "age": 6}', 1), ('{"name": "Ann", "age": NaN}', 0),
     ],
@@ -382,13 +399,18 @@ def test_json_against_a_schema(output, worth):
     [
         ({"enum": ["a", 1]}, "1", "2"), ({"const": {"type": "string"}}, '{"type": "string"}', '{"type": "number"}'),
         ({"type": ["string", "null"]}, "null", "0"), ({"anyOf": [{"type": "string"}, {"minimum": 5}]}, "6", "4"),
-        ({"allOf": [{"minimum": 1}, {"maximum": 3}]}, "2", "4"), ({"oneOf": [{"minimum": 1}, {"maximum": 3}]}, "4", "2"),
+        ({"allOf": [{"minimum": 1}, {"maximum": 3}]}, "2", "4"),
+        ({"oneOf": [{"minimum": 1}, {"maximum": 3}]}, "4", "2"),
         ({"not": {"type": "string"}}, "1", '"a"'), ({"type": "array", "minItems": 2}, "[1, 2]", "[1]"),
         ({"type": "array", "maxItems": 1}, "[1]", "[1, 2]"), ({"items": {"type": "integer"}}, "[1]", '["a"]'),
-        ({"uniqueItems": True}, "[1, 2]", "[1, 1.0]"), ({"exclusiveMinimum": 1}, "1.5", "1"), ({"multipleOf": 0.1}, "0.3", "0.35"),
-        ({"exclusiveMaximum": 1}, "0.5", "1"), ({"maxLength": 2}, '"ab"', '"abc"'), ({"minProperties": 1}, '{"a": 1}', "{}"),
-        ({"maxProperties": 1}, '{"a": 1}', '{"a": 1, "b": 2}'), ({"additionalProperties": {"type": "null"}}, '{"a": null}', '{"a": 1}'),
-        ({"properties": {"a": False}}, '{"b": 1}', '{"a": 1}'), ({"type": "boolean"}, "true", "1"), ({"type": "number"}, "1", "true"),
+        ({"uniqueItems": True}, "[1, 2]", "[1, 1.0]"), ({"exclusiveMinimum": 1}, "1.5", "1"),
+        ({"multipleOf": 0.1}, "0.3", "0.35"),
+        ({"exclusiveMaximum": 1}, "0.5", "1"), ({"maxLength": 2}, '"ab"', '"abc"'),
+        ({"minProperties": 1}, '{"a": 1}', "{}"),
+        ({"maxProperties": 1}, '{"a": 1}', '{"a": 1, "b": 2}'),
+        ({"additionalProperties": {"type": "null"}}, '{"a": null}', '{"a": 1}'),
+        ({"properties": {"a": False}}, '{"b": 1}', '{"a": 1}'), ({"type": "boolean"}, "true", "1"),
+        ({"type": "number"}, "1", "true"),
     ],
 )  # fmt: skip
 def test_each_keyword_counts(schema, right, wrong):
@@ -431,7 +453,8 @@ def test_a_schema_that_cannot_be_checked_is_refused(schema, words):
 @pytest.mark.parametrize(
     ("output", "worth"),
     [
-        ("1 2\n3", 1), ("```\n1 2\n3\n```", 1), ("It runs.\n\n```text\n1  2 \n3\n\n```\nDone.", 1), ("Output:\n1 2\n3", 1),
+        ("1 2\n3", 1), ("```\n1 2\n3\n```", 1), ("It runs.\n\n```text\n1  2 \n3\n\n```\nDone.", 1),
+        ("Output:\n1 2\n3", 1),
         ("The loop ends.\n**Output:**\n1 2\n3", 1), ("1 2 3", 0), ("3\n1 2", 0), ("12\n3", 0), ("1 2\n3\n4", 0),
         ('```json\n{"answer": "1 2\\n3"}\n```', 1), ("```python\nprint(1)\n```\nprints\n```\n1 2\n3\n```", 1),
     ],
@@ -462,13 +485,20 @@ def test_exact_keeps_what_belongs_to_the_answer():
 @pytest.mark.parametrize(
     ("check", "right", "wrong"),
     [
-        ({"check": "words", "min": 2, "max": 3}, "don't stop", "stop"), ({"check": "characters", "max": 3}, "abc", "abcd"),
-        ({"check": "lines", "min": 2, "max": 2}, "a\n\nb", "a"), ({"check": "sentences", "min": 2, "max": 2}, "Hi. 3.5 it is!", "Hi."),
-        ({"check": "paragraphs", "min": 2}, "a\n\nb", "a\nb"), ({"check": "bullets", "min": 2, "max": 2}, "- a\n* b", "- a\n-b"),
-        ({"check": "letter", "text": "e", "max": 1}, "the", "eE"), ({"check": "word", "text": "the", "min": 2}, "The the", "the then"),
-        ({"check": "contains", "text": "Sea"}, "a Sea", "a sea"), ({"check": "excludes", "text": "sea"}, "lake", "a Sea"),
-        ({"check": "starts", "text": "Dear"}, "  Dear", "dear"), ({"check": "ends", "text": "END"}, "the END\n", "END."),
-        ({"check": "lines_start", "text": "> "}, "> a\n> b", "> a\nb"), ({"check": "lower"}, "a 1", "A"), ({"check": "upper"}, "A 1", "Aa"),
+        ({"check": "words", "min": 2, "max": 3}, "don't stop", "stop"),
+        ({"check": "characters", "max": 3}, "abc", "abcd"),
+        ({"check": "lines", "min": 2, "max": 2}, "a\n\nb", "a"),
+        ({"check": "sentences", "min": 2, "max": 2}, "Hi. 3.5 it is!", "Hi."),
+        ({"check": "paragraphs", "min": 2}, "a\n\nb", "a\nb"),
+        ({"check": "bullets", "min": 2, "max": 2}, "- a\n* b", "- a\n-b"),
+        ({"check": "letter", "text": "e", "max": 1}, "the", "eE"),
+        ({"check": "word", "text": "the", "min": 2}, "The the", "the then"),
+        ({"check": "contains", "text": "Sea"}, "a Sea", "a sea"),
+        ({"check": "excludes", "text": "sea"}, "lake", "a Sea"),
+        ({"check": "starts", "text": "Dear"}, "  Dear", "dear"),
+        ({"check": "ends", "text": "END"}, "the END\n", "END."),
+        ({"check": "lines_start", "text": "> "}, "> a\n> b", "> a\nb"), ({"check": "lower"}, "a 1", "A"),
+        ({"check": "upper"}, "A 1", "Aa"),
         ({"check": "sorted_lines"}, "a\nB\nc", "b\na"),
     ],
 )  # fmt: skip
