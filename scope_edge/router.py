@@ -321,7 +321,7 @@ class Router:
         if name in self.models and not replace:
             raise UsageError(f"The pool has a model {name!r} already", remedy="Pass replace=True, or remove it first.")
         rows = read_rows(outcomes)
-        learned = learn(rows, self._encoder, self._base)
+        learned = learn(rows, self._encoder, self._base, name)
         with self._changing:
             pool = self._base.fingerprints
             part = fit_fingerprint(learned.evidence, pool.population, self._base.reach.of(learned.sources))
