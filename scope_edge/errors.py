@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BudgetError",
     "BundleError",
+    "EndpointError",
     "JournalError",
     "MissingExtraError",
     "OutcomesError",
@@ -64,6 +65,10 @@ class UsageError(ScopeEdgeError):
 
 class JournalError(ScopeEdgeError):
     """A journal of recorded outcomes cannot be used: locked, damaged, full, or another encoder's."""
+
+
+class EndpointError(ScopeEdgeError):
+    """An endpoint gives no answers, and no other question would change that."""
 
 
 class MissingExtraError(ScopeEdgeError):

@@ -123,6 +123,8 @@ def place(rows: Sequence[OutcomeRow], encoder: Encoder, estimator: Estimator, na
     rank = anchors.rank
     left_out = np.full(int(same.sum()), pool.names.index(name) if name in pool.names else -1)
     loadings[same, rank] = difficulties(anchors, pool, nearest[same], left_out)
+    # At p = 1/2, logits of half the size hold a quarter of the information.
+    loadings[:, : rank + 1] *= np.sqrt([row.weight for row in rows])[:, None]
     return Places(
         nearest=nearest,
         same=same,

@@ -42,13 +42,17 @@ MAX_TOKENS = 1e9
 
 @dataclass(frozen=True)
 class OutcomeRow:
-    """One answer of one model. `output_tokens` and `input_tokens` are None where unknown."""
+    """One answer of one model. `output_tokens` and `input_tokens` are None where unknown.
+
+    weight, in (0, 1], is how much of what the score says of the model counts.
+    """
 
     score: float
     prompt: str | None = None
     query_id: str | None = None
     output_tokens: float | None = None
     input_tokens: float | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -215,8 +219,8 @@ def read_rows(outcomes: Any) -> list[OutcomeRow]:
     ----------
     outcomes : path, sequence of mappings, or a pandas, polars or pyarrow table
         Rows with `score` in [0, 1], `prompt` or `query_id`, and optionally `output_tokens`,
-        `input_tokens` and `tokens_kind`. Other columns are ignored. A path ends in .csv, .jsonl,
-        .json or .parquet.
+        `input_tokens`, `tokens_kind` and `weight` (see `OutcomeRow`). Other columns are ignored. A path
+        ends in .csv, .jsonl, .json or .parquet.
 
     Raises
     ------
@@ -257,7 +261,12 @@ def _outcome_row(row: Any, number: int) -> OutcomeRow:
     kind = _text(row.get("tokens_kind"))
     if kind is not None and kind not in USABLE_TOKENS:
         tokens["output_tokens"] = None
-    return OutcomeRow(score=score, prompt=prompt, query_id=query_id, **tokens)
+    weight = _number(row.get("weight"))
+    if weight is not None and not 0 < weight <= 1:
+        raise OutcomesError(
+            f"{where}: bad weight", expected="a number above 0, at most 1, or nothing", got=repr(row.get("weight"))
+        )
+    return OutcomeRow(score, prompt, query_id, **tokens, weight=1.0 if weight is None else weight)
 
 
 def read_prompts(path: str | Path) -> list[str]:
