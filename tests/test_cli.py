@@ -364,6 +364,7 @@ def test_the_commands_are_those_that_exist_now():
         "add-model",
         "set-model",
         "import",
+        "fingerprint",
         "remove-model",
         "plan",
         "verify",

@@ -41,8 +41,8 @@ def fingerprint(
         typer.Option(
             "--questions",
             metavar="FILE",
-            help="Questions with id, prompt, answer and grader; 'anchors' for those of the bundle (with --data), "
-            "'probe' for generated ones.",
+            help="Questions with id, prompt, answer and grader; 'anchors' for those of the bundle, whose texts "
+            "are in the folder --data.",
         ),
     ],
     price_in: Annotated[float, typer.Option("--price-in", help="USD per million input tokens; 0 if it is free.")],
@@ -72,7 +72,7 @@ def fingerprint(
     at_random: Annotated[
         bool, typer.Option("--random", help="Ask in random order, not the most telling question next.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of --random and of the probe.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of --random.")] = 0,
     api_key_env: Annotated[
         str, typer.Option("--api-key-env", metavar="VARIABLE", help="The environment variable with the key, if any.")
     ] = "OPENAI_API_KEY",
@@ -122,7 +122,7 @@ def fingerprint(
         raise UsageError(f"The pool has a model {name!r} already", remedy="Give --replace, or another --name.")
     price = Price(price_in, price_out)
     limits = Limits(max_questions, max_usd, until, concurrency, count_truncated, at_random, seed)
-    offered = _questions(questions, router, data, seed)
+    offered = _questions(questions, router, data)
     endpoint = Endpoint(
         base_url, model, price,
         api_key=os.environ.get(api_key_env, ""),
@@ -158,13 +158,9 @@ def fingerprint(
         _show(name, summary, out)
 
 
-def _questions(source: str, router: Router, data: Path | None, seed: int) -> list[Question]:
+def _questions(source: str, router: Router, data: Path | None) -> list[Question]:
     from scope_edge.questions import read_questions
 
-    if source == "probe":
-        from scope_edge.questions.probe import generate
-
-        return generate(seed)
     if source == "anchors":
         from scope_edge.questions.anchors import anchor_questions
 

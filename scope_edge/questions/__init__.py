@@ -1,4 +1,4 @@
-"""Questions whose answers a program can grade: the user's own, those of the anchors, and a probe set."""
+"""Questions whose answers a program can grade: the user's own, and those of the anchors."""
 
 from scope_edge.questions.grading import Verdict, grade
 from scope_edge.questions.question import Question, read_questions
