@@ -72,7 +72,7 @@ def fingerprint(
     at_random: Annotated[
         bool, typer.Option("--random", help="Ask in random order, not the most telling question next.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of --random.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 0,
     api_key_env: Annotated[
         str, typer.Option("--api-key-env", metavar="VARIABLE", help="The environment variable with the key, if any.")
     ] = "OPENAI_API_KEY",
@@ -133,7 +133,7 @@ def fingerprint(
     header = {
         "model": model, "base_url": base_url, "questions": question_hash(offered), "price_in": price_in,
         "price_out": price_out, "temperature": temperature, "max_tokens": max_tokens, "round": concurrency,
-        "random": [at_random, seed if at_random else 0], "count_truncated": count_truncated,
+        "random": at_random, "seed": seed, "count_truncated": count_truncated,
         "pool": _short_hash(sorted(set(router.models) - {name})),
     }  # fmt: skip
     file = target.with_name(f"{target.name}.asked.jsonl") if work is None else work

@@ -6,6 +6,10 @@ p at the present mode. The next question is the one that lowers the variance of 
 the target questions with their p (1 - p) as weights: sequential I-optimal design (Chaloner and Verdinelli 1995,
 sections 4 and 6; van der Linden and Pashley 2000 for tests). Questions that are asked at once are chosen one after the
 other as if the earlier had been answered as expected, which needs no answer: only the precision moves.
+
+Not all questions are candidates, but a few drawn at random for each round (Kingsbury and Zara 1989). The best of
+thousands is the one whose loadings the encoder exaggerates most, and an interval made from such questions holds the
+truth in 59% of cases instead of 80%.
 """
 
 from __future__ import annotations
@@ -19,7 +23,12 @@ from scope_edge.estimator import Z80
 from scope_edge.fingerprints import Evidence, Population, fit_fingerprint
 from scope_edge.joining import Places
 
-__all__ = ["Interval", "Offer"]
+__all__ = ["CANDIDATES", "Interval", "Offer"]
+
+CANDIDATES = 4
+"""How many open questions compete for each place of a round. On split=val, with 44 models of the pool that join anew
+from 64 questions, 4, 16, 64 and all of them: the accuracy is off by 3.3, 3.7, 4.1 and 4.7 points (root mean square; 4.3
+at random), and the interval holds the truth in 80, 79, 68 and 59%; the area is .819, .820, .819 and .819."""
 
 Float = NDArray[np.float64]
 
@@ -63,8 +72,13 @@ class Offer:
         part = fit_fingerprint(evidence, self._population, 1.0)
         return Belief(part.theta_mean, part.theta_precision)
 
-    def choose(self, belief: Belief, n: int, open_rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """The n open questions that tell most together, the most telling first; fewer if there are fewer."""
+    def choose(self, belief: Belief, n: int, open_rows: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+        """Of some open questions the n that tell most together, the most telling first; fewer if there are fewer.
+
+        The same for the same seed and number of open questions.
+        """
+        chance = np.random.default_rng((seed, len(open_rows)))
+        open_rows = np.sort(chance.permutation(open_rows)[: CANDIDATES * n])
         p = _chance(self._target_a, self._target_b, belief.mean)
         typical = (self._target_a * (p * (1 - p))[:, None]).T @ self._target_a / len(p)
         a = self._places.a[open_rows]

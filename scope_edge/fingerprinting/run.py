@@ -45,7 +45,8 @@ class Limits:
 
     until: half of the width of the 80% interval of the mean accuracy. round_size: how many questions are chosen at
     once, and so at most under way at once. count_truncated: an answer that was cut by a limit of length is wrong
-    instead of missing. at_random: ask in an order drawn from seed instead of the most telling next.
+    instead of missing. at_random: ask in an order drawn at random instead of the most telling next. seed: of that
+    order, or of the questions that compete for a round.
     """
 
     max_questions: int | None = None
@@ -147,7 +148,7 @@ class Fingerprinting:
         if limits.at_random:
             return [int(row) for row in self._order[len(self.asked) : len(self.asked) + n]]
         left = np.setdiff1d(np.arange(len(self.questions)), np.array(self.asked, np.intp))
-        return [int(row) for row in self._offer.choose(belief, n, left)]
+        return [int(row) for row in self._offer.choose(belief, n, left, limits.seed)]
 
     async def run(self, ask: Ask, watch: Watch = lambda _: None) -> None:
         """Ask round after round. A question that failed is missing: it is neither wrong nor asked again.
