@@ -366,11 +366,11 @@ def test_the_commands_are_those_that_exist_now():
         "import",
         "fingerprint",
         "remove-model",
-        "plan", "verify",
+        "plan",
+        "verify",
         "train",
         "build",
         "evaluate",
-        "fingerprint",
     }
     assert set(commands()) == expected
     assert all("--json" in options for options in commands().values())
