@@ -1,4 +1,4 @@
-"""Runs what quickstart.md and explanations.md show, and writes what it prints below it.
+"""Runs what quickstart.md, explanations.md and limits.md show, and writes what it prints below it.
 
     python docs/rerun.py
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
+PAGES = ("quickstart.md", "explanations.md", "limits.md")
 SHOWN = re.compile(r"^```(bash|python)\n((?:(?!^```).)*)^```\n\n^```\n(?:(?!^```).)*^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -62,10 +63,10 @@ def _of_python(code: str, names: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write both pages anew; the explanations draw their picture into docs/plots."""
+    """Write the pages anew; the explanations draw their picture into docs/plots."""
     with tempfile.TemporaryDirectory() as scratch:
-        for name, folder in (("quickstart.md", Path(scratch)), ("explanations.md", FOLDER.parent)):
-            page = FOLDER / name
+        for name in PAGES:
+            page, folder = FOLDER / name, FOLDER.parent if name == "explanations.md" else Path(scratch)
             page.write_text(answered(page.read_text(encoding="utf-8"), folder), encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pages import shape
@@ -66,7 +67,7 @@ def commands(page: str) -> Iterator[list[str]]:
     code = re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     code += re.findall(r"(?:^ {4}.*\n)+", prose, re.MULTILINE)
     code += re.findall(r"^\$ (.*)$", "".join(re.findall(r"^```console\n.*?^```$", page, re.M | re.S)), re.MULTILINE)
-    code += re.findall(r"`([^`\n]+)`", prose)
+    code += [span.replace("\n", " ") for span in re.findall(r"`([^`]+)`", prose)]
     for line in "\n".join(code).replace("\\\n", " ").splitlines():
         for command in re.split(r" && | \| ", line.strip()):
             if command.startswith("scope-edge "):
@@ -88,13 +89,15 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path):
 
 
 def test_every_command_exists_with_the_options_shown(pages):
+    program = get_command(app)
     known = {
         name: {"-h", "--help"}.union(*(option.opts + option.secondary_opts for option in command.params))
-        for name, command in get_command(app).commands.items()
+        for name, command in {"": program, **program.commands}.items()
     }
     seen = set()
     for page in pages:
-        for name, *words in commands(page.read_text(encoding="utf-8")):
+        for words in commands(page.read_text(encoding="utf-8")):
+            name = "" if words[0].startswith("-") else words.pop(0)
             assert name in known, f"{page.name}: there is no scope-edge {name}"
             shown = {word.partition("=")[0] for word in words if re.match("--?[a-z]", word)}
             assert shown <= known[name], f"{page.name}: scope-edge {name} has no {' '.join(shown - known[name])}"
@@ -109,14 +112,34 @@ def test_commands_are_found_wherever_they_stand():
     assert sorted(commands(page)) == found
 
 
-@pytest.mark.parametrize("name", ["quickstart.md", "explanations.md"])
-def test_a_page_shows_what_is_printed(name, pages, tmp_path):
-    page = ROOT / "docs" / name
-    assert page in pages
-    spec = importlib.util.spec_from_file_location("rerun", ROOT / "docs" / "rerun.py")
-    rerun = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(rerun)
+@pytest.mark.usefixtures("pages")
+@pytest.mark.parametrize("name", ["quickstart.md", "explanations.md", "limits.md"])
+def test_a_page_shows_what_is_printed(name, tmp_path):
+    rerun = script("rerun")
+    assert name in rerun.PAGES
     (tmp_path / "docs" / "plots").mkdir(parents=True)  # where explanations.md draws
-    shown = page.read_text(encoding="utf-8")
-    assert len(rerun.SHOWN.findall(shown)) >= 2
+    shown = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert rerun.SHOWN.search(shown)
     assert shape(rerun.answered(shown, tmp_path)) == shape(shown)
+
+
+@pytest.mark.usefixtures("pages")
+def test_times_beside_others_are_those_of_the_readme():
+    times = re.findall(r"^\|.* / .*\|$", (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(times) == 5
+    assert set(times) <= set((ROOT / "README.md").read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.usefixtures("pages")
+def test_the_figure_is_of_the_shipped_bundle(router):
+    drawn = (ROOT / "docs" / "images" / "how-it-works.svg").read_text(encoding="utf-8")
+    now, then = (re.findall(r"<text[^>]*>([^<]*)", picture) for picture in (script("figure").figure(router), drawn))
+    assert shape(" ".join(now)) == shape(" ".join(then))
+
+
+def script(name: str) -> ModuleType:
+    """A script of docs/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
