@@ -302,7 +302,9 @@ def test_sums_and_products_agree_with_python(tree):
         ("'qq'", "qq"), ("'qq'", '"qq"'), ("'qq'", "`'qq'`"), ("[1, 2]", "[1,2]"),
         ("{'a': 1, 'b': 2}", '{"b": 2, "a": 1}'),
         ("(1,)", "( 1, )"), ("{1, 2}", "{2, 1}"), ("1", "1.0"), ("'1 '", "'1 '"), ("[-4]", "assert f([0]) == [-4]"),
-        ("None", "None"), ("b'a'", "b'a'"), ("'a\\nb'", "'a\\nb'"), ("\"say 'x'\"", "'say 'x''"), ("'***'", "'***'"),
+        ("None", "None"), ("b'a'", "b'a'"), ("'a\\nb'", "'a\\nb'"), ("\"say 'x'\"", "'say 'x''"),
+        ("'***'", "'***'"), ("'qq'", "'qq\""),
+        ("\"1: b'1'\"", "'1: b'1'"),
     ],
 )  # fmt: skip
 def test_literal_right(answer, output):
@@ -322,7 +324,7 @@ def test_a_bare_string_keeps_its_white_space_and_signs_in_json():
     [
         ("[1, 2]", "[2, 1]"), ("[1, 2]", "(1, 2)"), ("True", "1"), ("1", "True"), ("1", "'1'"), ("'a'", "'b'"),
         ("{'a': 1}", "{'a': True}"), ("[1]", "[1] + [2]"), ("'qq'", "f('qq')"), ("[0]", "__import__('os')"),
-        ("''", "' '"),
+        ("''", "' '"), ("''", "'\""), ("'qq'", "'qqq"),
     ],
 )  # fmt: skip
 def test_literal_wrong(answer, output):
@@ -347,7 +349,9 @@ def test_literals_are_limited():
         '{"answer": "B. Rome"}', "The answer is Rome.", "So, the answer should be (B).",
         "It is Rome, which makes (B) correct.",
         "The answer is (B).\n\nQ: And then?\nThe answer is (C).", "The closest answer is 5. The answer is (B).",
-        "The answer is option (B).",
+        "The answer is option (B).", "The answer is (B", "The answer (B) is right, for it is in Italy.",
+        "(B) is the correct answer. It is in Italy.", "That makes (B) the correct option. (A) is in France.",
+        "The answer is Oslo.\nFinal answer: B", "The answer is Oslo. **Final answer:** (B)\n\nQ: And?\nFinal answer: A",
     ],
 )  # fmt: skip
 def test_choice_right(output):
@@ -356,7 +360,18 @@ def test_choice_right(output):
 
 
 @pytest.mark.parametrize(
-    "output", ["The answer is (A) and (B).", "The answer is B, C", "A", "2", "The answer is (A, B)."]
+    "output",
+    [
+        "The answer is (A) and (B).",
+        "The answer is B, C",
+        "A",
+        "2",
+        "The answer is (A, B).",
+        "The answer is (BC).",
+        "The answer is (B,C).",
+        "A: no. B: yes.\nThe answer is B and C.",
+        "Both (A) is the correct answer and (B) is the correct answer",
+    ],
 )
 def test_choice_wrong(output):
     assert score("choice", "B", output, OPTIONS) == 0

@@ -15,14 +15,22 @@ LETTERS = "ABCDEFGHIJKLMNOP"
 # A label in brackets, or one that no word goes on from: "C", "C.", "C: because", but not "A train".
 _FORM = (
     r"[\s*_$`\"']{0,6}(?:(?:option|choice)s?\b)?[\s*_$`\"']{0,6}"
-    r"(?:[(\[{]\s?(?P<in>%s)\s?[)\]}.:]|(?P<bare>%s)(?=[.,:;)*_$`\"'<\]\n]|\s*\Z|\s+[-–—(]))"
+    r"(?:[(\[{]\s?(?P<in>%s)\s?(?:[)\]}.:]|\Z)|(?P<bare>%s)(?=[.,:;)*_$`\"'<\]\n]|\s*\Z|\s+[-–—(]))"
 )
 _LETTER = re.compile(_FORM % ("[A-P]", "[A-P]"), re.IGNORECASE)
 _NUMBER = re.compile(_FORM % (r"\d{1,2}", r"\d{1,2}"), re.IGNORECASE)
 _AND_MORE = re.compile(r"[)\]*.\s]{0,4}(?:,|&|and\b|or\b)\s{0,4}(?:and\s|or\s)?(?:\([A-P]\)|[A-P](?=[.,\n]|\Z))")
+_SEVERAL = re.compile(
+    r"[\s*]{0,4}(?:\([A-P](?:\s?[,&/]?\s?[A-P])+\)|[A-P]\s(?:and|or|&)\s[A-P](?=[.,\n]|\Z))"  # "(A, C)", "A and C."
+)
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\s?\{([^{}]*)\}")
+_FINAL = re.compile(r"\bfinal answer(?=[\s*]{0,9}(?::|is\b))", re.IGNORECASE)
 _BEGINS = re.compile(r"[\s*]{0,4}(?:\([A-P]\)|[A-P]\)|[A-P]:)(?=\s|\*)")
 _BRACKETED = re.compile(r"\(([A-P])\)")
+_NAMED = re.compile(
+    # "the answer (C) is right", "(C) is the correct answer", "which makes (C) the right option"
+    r"\banswer\s\(([A-P])\)\s(?:is|was)\b|\(([A-P])\)\s(?:is\s)?the\s(?:correct|right|best)\s(?:answer|option|choice)\b"
+)
 
 
 def prepare(answer: str, choices: Sequence[str] | None = None) -> Judge:
@@ -32,6 +40,8 @@ def prepare(answer: str, choices: Sequence[str] | None = None) -> Judge:
     form = _NUMBER if gold.isdigit() else _LETTER
 
     def read(text: str) -> str | None:
+        if not gold.isdigit() and (several := _SEVERAL.match(text)):
+            return several[0].strip()
         label = form.match(_TEXT.sub(r"\1", text))
         if label and (name := label["in"] or label["bare"]):
             more = None if gold.isdigit() else _AND_MORE.match(text, label.end())
@@ -46,7 +56,8 @@ def prepare(answer: str, choices: Sequence[str] | None = None) -> Judge:
             found = read(text)
         if found is None and not gold.isdigit():
             # "... which makes (C) correct."
-            labels = set(_BRACKETED.findall(re.split(r"(?<=[.!?\n])\s+", text)[-1]))
+            named = {one or other for one, other in _NAMED.findall(text)}
+            labels = named or set(_BRACKETED.findall(re.split(r"(?<=[.!?\n])\s+", text)[-1]))
             found = labels.pop() if len(labels) == 1 else None
         return NOTHING if found is None else Verdict(float(_same(found, gold)), found)
 
@@ -54,8 +65,11 @@ def prepare(answer: str, choices: Sequence[str] | None = None) -> Judge:
 
 
 def _candidates(text: str) -> list[str]:
-    # Of several sentences the first counts: models of a few-shot prompt go on to questions of their own.
-    return [*json_answers(text), *boxed(text)[-1:], *phrases(text)]
+    # Of several sentences the first counts, for models of a few-shot prompt go on to questions of their own; but one
+    # that is called final goes before.
+    final = _FINAL.search(text)
+    final_phrases = phrases(text[final.start() :]) if final else []
+    return [*json_answers(text), *boxed(text)[-1:], *final_phrases, *phrases(text)]
 
 
 def _label_of_gold(answer: str, options: list[str]) -> str:
