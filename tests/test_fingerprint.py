@@ -12,7 +12,7 @@ from openai_server import Told, serving
 from scope_edge import Price, Router
 from scope_edge.endpoint import Answer, Endpoint, Failure, Patience
 from scope_edge.errors import EndpointError, UsageError
-from scope_edge.fingerprinting import PROBE_WEIGHT, Fingerprinting, Ledger, Limits
+from scope_edge.fingerprinting import Fingerprinting, Ledger, Limits
 from scope_edge.outcomes import read_table
 from scope_edge.questions import Question
 
@@ -302,7 +302,7 @@ def test_probe_questions_count_less(small_bundle):
         router = Router.load(small_bundle)
         router.add_model(
             "guest",
-            [{"prompt": item.prompt, "score": 1.0, "weight": PROBE_WEIGHT if item.source else 1.0} for item in items],
+            [{"prompt": item.prompt, "score": 1.0, "weight": item.weight} for item in items],
             PRICE,
         )
         known[name] = router.estimator.fingerprints.theta_precision[-1]

@@ -2,11 +2,10 @@
 
 from scope_edge.fingerprinting.adaptive import Interval, Offer
 from scope_edge.fingerprinting.ledger import Ledger, Record, question_hash
-from scope_edge.fingerprinting.run import PROBE_WEIGHT, Fingerprinting, Limits
+from scope_edge.fingerprinting.run import Fingerprinting, Limits
 from scope_edge.fingerprinting.summary import Summary
 
 __all__ = [
-    "PROBE_WEIGHT",
     "Fingerprinting",
     "Interval",
     "Ledger",

@@ -25,14 +25,10 @@ from scope_edge.joining import place
 from scope_edge.outcomes import OutcomeRow
 from scope_edge.pricing import Price
 from scope_edge.questions import Question, grade
+from scope_edge.questions.question import PROBE
 from scope_edge.router import Router
 
-__all__ = ["PROBE_WEIGHT", "Fingerprinting", "Limits"]
-
-PROBE_WEIGHT = 0.56
-"""How much a result on a probe question counts, beside one on an anchor. How hard an anchor is, the pool's results
-say; of a probe the encoder's guess alone does, with the variance 1 / DIFFICULTY_PRECISION = 2, which divides the
-information by 1 + pi / 8 times it (MacKay 1992, the moderated output of a logistic unit)."""
+__all__ = ["Fingerprinting", "Limits"]
 
 Float = NDArray[np.float64]
 Ask = Callable[[str], Awaitable[Answer | Failure]]
@@ -77,7 +73,7 @@ class Fingerprinting:
     router : Router
         The pool that the model will join; it is changed by `add` alone.
     questions : sequence of Question
-        Those with the source "probe" count less, `PROBE_WEIGHT`.
+        Each counts with its weight: those with the source "probe" with less.
     ledger : Ledger
         What was asked before is not asked again.
 
@@ -95,14 +91,11 @@ class Fingerprinting:
         self._router = router
         estimator = router.estimator
         anchors = estimator.anchors
-        rows = [
-            OutcomeRow(0.0, item.prompt, item.id, weight=PROBE_WEIGHT if item.source == "probe" else 1.0)
-            for item in self.questions
-        ]
+        rows = [OutcomeRow(0.0, item.prompt, item.id, weight=item.weight) for item in self.questions]
         places = place(rows, router.encoder, estimator, name)
         self._is_anchor = places.same
         # The accuracy is wanted for what the questions are about; of probes nobody wants it.
-        wanted = np.flatnonzero([item.source != "probe" for item in self.questions])
+        wanted = np.flatnonzero([item.source != PROBE for item in self.questions])
         if len(wanted):
             target_a, target_b = places.a[wanted], places.b[wanted]
         else:
@@ -240,7 +233,7 @@ class Fingerprinting:
                     "prompt": question.prompt, "score": record.score, "input_tokens": record.input_tokens,
                     # A limit cut it: how long it would have been is not known.
                     "output_tokens": None if record.outcome == "truncated" else record.output_tokens,
-                    "tokens_kind": "usage", "weight": PROBE_WEIGHT if question.source == "probe" else 1.0,
+                    "tokens_kind": "usage", "weight": question.weight,
                 }  # fmt: skip
                 found.append(outcome | ({"query_id": question.id} if self._is_anchor[row] else {}))
         return found

@@ -13,7 +13,16 @@ from scope_edge.errors import OutcomesError
 from scope_edge.outcomes import read_file_rows
 from scope_edge.questions.graders import GRADERS
 
-__all__ = ["Question", "read_questions"]
+__all__ = ["PROBE", "PROBE_WEIGHT", "Question", "read_questions"]
+
+PROBE = "probe"
+"""The source of the questions that `scope_edge.questions.probe` makes."""
+
+PROBE_WEIGHT = 0.56
+"""How much a result on a probe question counts, beside one on an anchor. How hard an anchor is, the pool's results
+say; of a probe the encoder's guess alone does. `scope_edge.difficulty` takes what that guess misses to have the
+variance 1 / DIFFICULTY_PRECISION = 2, and an offset of that variance divides the information by 1 + pi / 8 times
+it (MacKay 1992, the moderated output of a logistic unit): 0.56. Nobody has measured it on probe questions."""
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 
@@ -35,7 +44,8 @@ class Question:
     choices : tuple of str, optional
         The texts of the options of a `choice`, without their letters.
     source, category : str
-        Where it is from and what it is about; only counted and shown.
+        Where it is from and what it is about; counted and shown. The source "probe" is for generated questions, on
+        which results count less.
 
     Examples
     --------
@@ -50,6 +60,11 @@ class Question:
     choices: tuple[str, ...] | None = None
     source: str = ""
     category: str = ""
+
+    @property
+    def weight(self) -> float:
+        """How much a result on it says of a model, beside one on an anchor, in (0, 1]."""
+        return PROBE_WEIGHT if self.source == PROBE else 1.0
 
     def to_json(self) -> dict[str, Any]:
         """The row of a questions file; what is empty is left out."""
