@@ -217,6 +217,11 @@ def test_math_wrong(answer, output):
     assert score("math", answer, f"The answer is {output}") == 0
 
 
+@pytest.mark.parametrize("output", ["x = -8 or x = 8", "x = 8 and x = - 8", "\\sqrt{64} , 2 - 10"])
+def test_a_line_of_mathematics_alone_is_an_answer(output):
+    assert score("math", "-8, 8", output) == 1
+
+
 def test_rational_values_are_exact():
     assert evaluate(r"\frac{1}{3}+\frac{1}{6}") == Fraction(1, 2)
     assert evaluate("2^-3") == Fraction(1, 8)

@@ -32,6 +32,7 @@ _THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:(?:,|\{,\}|\\!,|,\\!)\d{3})+(?![\
 _NAMED = re.compile(r"^(?:\\?[A-Za-z]{1,8}(?:_\{?\w\}?)?(?:\s?\([\w,\s]{1,9}\))?)\s?(?:=|\\in\b|∈|:)\s?(?=\S)")
 _BASE = re.compile(r"(?<=\d)_\{?(\d{1,2})\}?(?!\d)")
 _UNIT = re.compile(rf"(?!(?:{_KNOWN}|or|and)\b)[A-Za-z²³/]{{2,12}}(?:\^?[23])?\.?")
+_WORD = re.compile(rf"(?<!\\)\b(?!(?:{_KNOWN}|and)\b)[A-Za-z]{{3,}}")
 _FIRST = re.compile(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?")
 _POINTS = (0.7310585, 1.8371173, -0.5772157)
 
@@ -56,7 +57,7 @@ def prepare(answer: str, choices: Sequence[str] | None = None) -> Judge:
             # A number somewhere in a text that was cut off is no answer; a short text is one.
             if not numbers or len(text.split()) > 60:
                 return NOTHING
-            candidates = [text.strip() if len(text.split()) < 6 else numbers[-1]]
+            candidates = [text.strip() if _is_bare(text) else numbers[-1]]
         # Readings of one answer; a box or a sentence beside JSON is another one, which does not count.
         found = (
             candidates[:2]
@@ -67,6 +68,11 @@ def prepare(answer: str, choices: Sequence[str] | None = None) -> Judge:
         return Verdict(float(right), found[0][:MAX_CHARS])
 
     return judge
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a text is an answer and nothing else: a few words, or a line of mathematics."""
+    return len(text.split()) < 6 or not ("\n" in text.strip() or _WORD.search(text))
 
 
 def _squeezed(text: str) -> str:

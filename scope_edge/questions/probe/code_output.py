@@ -7,7 +7,8 @@ executed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from scope_edge.questions.probe.draws import Draws
 from scope_edge.questions.probe.item import Item
@@ -18,7 +19,8 @@ _STEPS = ((4, 6), (8, 14), (16, 28), (30, 55), (60, 110))
 _LARGEST = 10**6
 
 
-class Binary(NamedTuple):
+@dataclass(frozen=True)
+class Binary:
     """An operation on two numbers: + - * // % < > ==."""
 
     sign: str
@@ -30,36 +32,42 @@ Expression: TypeAlias = "int | str | Binary"
 """A number, a name, or an operation."""
 
 
-class Assign(NamedTuple):
+@dataclass(frozen=True)
+class Assign:
     name: str
     value: Expression
     sign: str = "="
 
 
-class Loop(NamedTuple):
+@dataclass(frozen=True)
+class Loop:
     name: str
     over: str | tuple[int, int]
     body: Sequence[Statement]
 
 
-class Branch(NamedTuple):
+@dataclass(frozen=True)
+class Branch:
     condition: Binary
     then: Sequence[Statement]
     otherwise: Sequence[Statement]
 
 
-class Append(NamedTuple):
+@dataclass(frozen=True)
+class Append:
     name: str
     value: Expression
 
 
-class Empty(NamedTuple):
+@dataclass(frozen=True)
+class Empty:
     """A new list."""
 
     name: str
 
 
-class Print(NamedTuple):
+@dataclass(frozen=True)
+class Print:
     names: Sequence[str]
 
 
@@ -95,10 +103,9 @@ def _start(draws: Draws) -> list[Statement]:
 def _change(draws: Draws, *names: str) -> Assign:
     """Something happens to s."""
     part = draws.pick(names)
-    value = draws.pick(
-        (part, Binary(draws.pick("+-"), part, draws.between(2, 9)), Binary("*", part, draws.between(2, 4)))
-    )
-    return Assign("s", value, draws.pick(("+=", "-=")))
+    sum_, product = Binary(draws.pick("+-"), part, draws.between(2, 9)), Binary("*", part, draws.between(2, 4))
+    values: tuple[Expression, ...] = (part, sum_, product)
+    return Assign("s", draws.pick(values), draws.pick(("+=", "-=")))
 
 
 def _shrink(draws: Draws) -> Assign:
@@ -119,23 +126,18 @@ def _loop(draws: Draws) -> list[Statement]:
 
 def _test(draws: Draws, name: str) -> Binary:
     divisor = draws.between(2, 4)
-    return draws.pick(
-        (
-            Binary("==", Binary("%", name, divisor), draws.below(divisor)),
-            Binary(draws.pick("<>"), "s", draws.between(5, 40)),
-        )
-    )
+    remainder = Binary("==", Binary("%", name, divisor), draws.below(divisor))
+    return draws.pick((remainder, Binary(draws.pick("<>"), "s", draws.between(5, 40))))
 
 
 def _branch(draws: Draws, name: str) -> Branch:
-    return Branch(
-        _test(draws, name), [_change(draws, name, "a")], [draws.pick((_shrink, lambda d: _change(d, "a")))(draws)]
-    )
+    otherwise = _shrink(draws) if draws.below(2) else _change(draws, "a")
+    return Branch(_test(draws, name), [_change(draws, name, "a")], [otherwise])
 
 
 def _branches(draws: Draws) -> list[Statement]:
     begin = draws.between(0, 4)
-    body = [_branch(draws, "i"), Assign("a", draws.between(1, 5), draws.pick(("+=", "-=")))]
+    body: list[Statement] = [_branch(draws, "i"), Assign("a", draws.between(1, 5), draws.pick(("+=", "-=")))]
     return [*_start(draws), Loop("i", (begin, begin + draws.between(4, 8)), body), Print(["a", "s"])]
 
 

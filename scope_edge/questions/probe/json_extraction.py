@@ -38,7 +38,7 @@ def make(draws: Draws, level: int) -> Item:
     goods = draws.sample(THINGS, 4)
     year, month, day = draws.between(2020, 2032), draws.between(1, 12), draws.between(1, 28)
     count = {5: draws.between(2, 3)}.get(level, 1)
-    orders = [
+    orders: list[dict[str, Any]] = [
         {"item": thing, "quantity": draws.between(2, 60), "price_cents": 5 * draws.between(4, 90)}
         for thing in goods[:count]
     ]
@@ -68,7 +68,8 @@ def make(draws: Draws, level: int) -> Item:
     answer = {key: values[key] for key in keys}
     prompt = (
         f"A message:\n\n{' '.join(message)}\n\nWrite the order as one JSON object with exactly these fields:\n\n"
-        f"{fields}\n\nWords are as in the message. Think as long as you need, and end with that object in a block between lines of ```."
+        f"{fields}\n\nWords are as in the message. Think as long as you need, and end "
+        "with that object in a block between lines of ```."
     )
     size = len(keys) - 1 + 3 * len(orders) if level == 5 else len(keys)
     text = json.dumps(answer)

@@ -65,8 +65,8 @@ def make(draws: Draws, level: int) -> Item:
     request = right.request.format(**values)
     prompt = (
         f"You may call one of these tools:\n\n{tools}\n\nThe request: {request}\n\nAnswer with the call as a JSON "
-        'object with the fields "tool" and "arguments", in a block between lines of ```. Dates are YYYY-MM-DD; names are '
-        "as in the request."
+        'object with the fields "tool" and "arguments", in a block between lines of ```. Dates are YYYY-MM-DD; names '
+        "are as in the request."
     )
     call = {"tool": right.name, "arguments": {name: values[name] for name in right.arguments}}
     size = len(offered) + len(right.arguments)

@@ -17,8 +17,8 @@ THINGS = (
 WORDS = (
     "amber", "anchor", "basil", "bramble", "candle", "canyon", "cobalt", "copper", "drizzle", "ember", "falcon",
     "fennel", "garnet", "glacier", "harbor", "hazel", "indigo", "island", "jasmine", "kettle", "lantern", "lichen",
-    "magnet", "meadow", "nectar", "orchid", "pebble", "pepper", "quartz", "raven", "saddle", "saffron", "thistle", "timber",
-    "tunnel", "velvet", "violet", "walnut", "willow", "zephyr",
+    "magnet", "meadow", "nectar", "orchid", "pebble", "pepper", "quartz", "raven", "saddle", "saffron", "thistle",
+    "timber", "tunnel", "velvet", "violet", "walnut", "willow", "zephyr",
 )  # fmt: skip
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
