@@ -364,6 +364,8 @@ def test_the_commands_are_those_that_exist_now():
         "add-model",
         "set-model",
         "import",
+        "questions",
+        "grade",
         "fingerprint",
         "remove-model",
         "plan",

@@ -4,12 +4,14 @@ import json
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from openai_server import serving
 from test_fingerprint import recorded, write_questions
 
-from scope_edge import Router
+from scope_edge import Price, Router
 from scope_edge.cli import main
+from scope_edge.questions.probe.generating import probe_items
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +74,30 @@ def test_a_dry_run_sends_nothing_and_writes_nothing(asked, fingerprint, tmp_path
     assert [file.name for file in tmp_path.iterdir()] == ["questions.jsonl"]
 
 
-def test_generated_questions_have_an_interval_over_the_anchors(fingerprint, asked):
-    from scope_edge.questions.probe import generate
-
+def test_results_on_generated_questions_count_less(fingerprint, asked, small_bundle, tmp_path):
     told = next(iter(asked[1].values()))
-    with serving({item.prompt: replace(told, text=item.answer) for item in generate(0)}) as server:
-        code, out, err = fingerprint(server.url, "--json", questions="probe")
+    items = probe_items()
+    with serving({item.prompt: replace(told, text=item.solution) for item in items.values()}) as server:
+        code, out, err = fingerprint(server.url, "--json", "--max-questions", "24", questions="probe")
     assert code == 0, err
-    assert json.loads(out)["verdicts"] == len(server.paid) > 0
+    summary = json.loads(out)
+    assert summary["verdicts"] == summary["right"] == len(server.paid) == 24
+    records = [json.loads(line) for line in (tmp_path / "out.asked.jsonl").read_text(encoding="utf-8").splitlines()]
+    chosen = [record["record"]["id"] for record in records if "record" in record]
+    assert len(chosen) == 24
+    # The same results at full weight say more: the ability is better known, and the estimates' intervals are narrower.
+    rows = [{"prompt": items[name].prompt, "score": 1.0, "output_tokens": told.output_tokens} for name in chosen]
+    router = Router.load(small_bundle)
+    router.add_model("newcomer", rows, Price(1.0, 4.0))
+    with_weight, without = Router.load(tmp_path / "out"), router
+    precise = [np.linalg.slogdet(each.estimator.fingerprints.theta_precision[-1])[1] for each in (with_weight, without)]
+    assert precise[0] < precise[1]
+    prompts = [f"What is {i} times {i + 7}?" for i in range(20)]
+    widths = []
+    for each in (with_weight, without):
+        estimates = each.estimate_batch(prompts, models=["newcomer"])
+        widths.append(float((estimates.p_high - estimates.p_low).mean()))
+    assert widths[0] > 1.02 * widths[1]
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from scope_edge.bundle import check_target
 from scope_edge.cli.options import BundlePath, Json, console, print_json
+from scope_edge.cli.questions import Data, offered_questions
 from scope_edge.errors import UsageError
 from scope_edge.pricing import Price
 from scope_edge.router import Router
 
 if TYPE_CHECKING:
     from scope_edge.fingerprinting import Fingerprinting, Summary
-    from scope_edge.questions import Question
 
 __all__ = ["register"]
 
@@ -41,8 +41,8 @@ def fingerprint(
         typer.Option(
             "--questions",
             metavar="FILE",
-            help="Questions with id, prompt, answer and grader; 'anchors' for those of the bundle, whose texts "
-            "are in the folder --data.",
+            help="Questions with id, prompt, answer and grader (see 'scope-edge questions -h'); 'anchors' for those of "
+            "the bundle, whose texts are in the folder --data; 'probe' for generated ones, which count less.",
         ),
     ],
     price_in: Annotated[float, typer.Option("--price-in", help="USD per million input tokens; 0 if it is free.")],
@@ -51,9 +51,7 @@ def fingerprint(
     name: Annotated[
         str | None, typer.Option("--name", help="Its name in the bundle; the one at the endpoint if left out.")
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Folder with the texts of the anchors.")
-    ] = None,
+    data: Data = None,
     until: Annotated[
         float | None,
         typer.Option(
@@ -122,7 +120,7 @@ def fingerprint(
         raise UsageError(f"The pool has a model {name!r} already", remedy="Give --replace, or another --name.")
     price = Price(price_in, price_out)
     limits = Limits(max_questions, max_usd, until, concurrency, count_truncated, at_random, seed)
-    offered = _questions(questions, router, data)
+    offered = offered_questions(questions, bundle, data)
     endpoint = Endpoint(
         base_url, model, price,
         api_key=os.environ.get(api_key_env, ""),
@@ -156,20 +154,6 @@ def fingerprint(
         print_json({"bundle": str(out), "ledger": str(file), "model": name, **asdict(summary)})
     else:
         _show(name, summary, out)
-
-
-def _questions(source: str, router: Router, data: Path | None) -> list[Question]:
-    from scope_edge.questions import read_questions
-
-    if source == "anchors":
-        from scope_edge.questions.anchors import anchor_questions
-
-        if data is None:
-            raise UsageError(
-                "The texts of the anchors are not in the bundle", remedy="Give the folder that has them with --data."
-            )
-        return anchor_questions(router.estimator.anchors, data)
-    return read_questions(source)
 
 
 def _short_hash(names: list[str]) -> str:
