@@ -129,7 +129,7 @@ def joining(estimator: Estimator, table: OutcomeTable, at: NDArray[np.intp], val
         b = difficulties(anchors, pool, every, np.full(len(anchors), own))
         places = Places(
             every, np.ones(len(anchors), bool), anchors.a.astype(np.float64), b, anchors.c.astype(np.float64),
-            anchors.d.astype(np.float64), noise, np.full(len(anchors), np.nan),
+            anchors.d.astype(np.float64), noise, np.full(len(anchors), np.nan), np.ones(len(anchors)),
         )  # fmt: skip
         models.append(Model(column, scores, own, rows, Offer(places, pool.population, places.a[rows], b[rows])))
     return models

@@ -151,7 +151,7 @@ def _compile() -> None:
     _current = query_path
     if not _ending.is_set():
         one = np.eye(1)
-        ability.fit_ability(one, np.zeros(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))
+        ability.fit_ability(one, np.zeros(1), np.ones(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))
         _current = replace(query_path, fit_ability=ability.fit_ability)
 
 

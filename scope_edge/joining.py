@@ -38,7 +38,7 @@ class Places:
 
     nearest (n,) int: rows of the anchors nearest to each; same (n,) bool: whether it is the same prompt. a (n, rank),
     b (n,), c (n, length_rank), d (n,): loadings; noise (n,) of lengths around each; n_tokens (n,): estimated, NaN
-    where the prompt's text is not known.
+    where the prompt's text is not known; weights (n,): how much a score on each counts, in (0, 1].
     """
 
     nearest: NDArray[np.intp]
@@ -49,13 +49,16 @@ class Places:
     d: NDArray[np.float64]
     noise: NDArray[np.float64]
     n_tokens: NDArray[np.float64]
+    weights: NDArray[np.float64]
 
     def evidence(
         self, scores: NDArray[np.float64], log_tokens: NDArray[np.float64], rows: NDArray[np.intp] | None = None
     ) -> Evidence:
         """What results on these prompts, or on some rows of them, say of a model."""
         at = slice(None) if rows is None else rows
-        return Evidence(self.a[at], self.b[at], self.c[at], self.d[at], scores, log_tokens, self.noise[at])
+        return Evidence(
+            self.a[at], self.b[at], self.c[at], self.d[at], scores, log_tokens, self.noise[at], self.weights[at]
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,6 @@ def place(rows: Sequence[OutcomeRow], encoder: Encoder, estimator: Estimator, na
     rank = anchors.rank
     left_out = np.full(int(same.sum()), pool.names.index(name) if name in pool.names else -1)
     loadings[same, rank] = difficulties(anchors, pool, nearest[same], left_out)
-    # At p = 1/2, logits of half the size hold a quarter of the information.
-    loadings[:, : rank + 1] *= np.sqrt([row.weight for row in rows])[:, None]
     return Places(
         nearest=nearest,
         same=same,
@@ -134,6 +135,7 @@ def place(rows: Sequence[OutcomeRow], encoder: Encoder, estimator: Estimator, na
         d=loadings[:, -1],
         noise=estimator.noise(z),
         n_tokens=np.array([np.nan if encoding is None else encoding.n_tokens for encoding in encodings]),
+        weights=np.array([row.weight for row in rows], np.float64),
     )
 
 
@@ -161,7 +163,7 @@ def known_by_anchors(
         b = difficulties(anchors, estimator.fingerprints, rows, left_out)
         evidence = Evidence(
             anchors.a[rows], b, anchors.c[rows], anchors.d[rows],
-            scores[rows, column], log_tokens[rows, column], noise[rows],
+            scores[rows, column], log_tokens[rows, column], noise[rows], np.ones(len(rows)),
         )  # fmt: skip
         reach = estimator.reach.of([anchors.sources[row] for row in rows])
         parts.append(fit_fingerprint(evidence, population, reach))

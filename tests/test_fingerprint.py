@@ -17,6 +17,7 @@ from scope_edge.outcomes import read_table
 from scope_edge.questions import Question
 
 PRICE = Price(1.0, 4.0)
+NEARLY_NOTHING = {"prompt": "Anything", "score": 0.5, "weight": 1e-6}
 QUICK = Patience(connect_s=2.0, first_token_s=0.4, whole_s=2.0, attempts=4, pause_s=0.01)
 
 
@@ -297,16 +298,21 @@ def test_probe_questions_count_less(small_bundle):
         Question(f"q{i}", f"What is {i} times {i + 1}, please?", str(i * (i + 1)), "numeric") for i in range(2, 34)
     ]
     probes = [replace(item, source="probe") for item in questions]
-    known = {}
-    for name, items in (("own", questions), ("probe", probes)):
+    known, expected = {}, {}
+    for name, items in (("own", questions), ("probe", probes), ("nothing", [])):
         router = Router.load(small_bundle)
         router.add_model(
             "guest",
-            [{"prompt": item.prompt, "score": 1.0, "weight": item.weight} for item in items],
+            [{"prompt": item.prompt, "score": 1.0, "weight": item.weight} for item in items] or [NEARLY_NOTHING],
             PRICE,
         )
-        known[name] = router.estimator.fingerprints.theta_precision[-1]
-    assert np.linalg.slogdet(known["probe"])[1] < np.linalg.slogdet(known["own"])[1]
+        known[name] = np.linalg.slogdet(router.estimator.fingerprints.theta_precision[-1])[1]
+        expected[name] = float(
+            router.estimate_batch([item.prompt for item in questions], models=["guest"]).p_correct.mean()
+        )
+    assert known["nothing"] < known["probe"] < known["own"]
+    # What counts less moves the estimate less.
+    assert expected["nothing"] + 0.01 < expected["probe"] < expected["own"] - 0.005
 
 
 # --- the ledger ---

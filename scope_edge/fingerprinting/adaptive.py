@@ -1,11 +1,11 @@
 """Which question to ask next, and how well a model is known by those that it answered.
 
 The model's ability theta has the posterior N(mean, precision^-1), the mode and the curvature of the response model's
-likelihood under the population's prior (Laplace). A question with loadings a adds p (1 - p) a a^T to the precision,
-p at the present mode. The next question is the one that lowers the variance of the model's logit most, averaged over
-the target questions with their p (1 - p) as weights: sequential I-optimal design (Chaloner and Verdinelli 1995,
-sections 4 and 6; van der Linden and Pashley 2000 for tests). Questions that are asked at once are chosen one after the
-other as if the earlier had been answered as expected, which needs no answer: only the precision moves.
+likelihood under the population's prior (Laplace). A question with loadings a and weight w adds w p (1 - p) a a^T to
+the precision, p at the present mode. The next question is the one that lowers the variance of the model's logit most,
+averaged over the target questions with their p (1 - p) as weights: sequential I-optimal design (Chaloner and Verdinelli
+1995, sections 4 and 6; van der Linden and Pashley 2000 for tests). Questions that are asked at once are chosen one
+after the other as if the earlier had been answered as expected, which needs no answer: only the precision moves.
 
 Not all questions are candidates, but a few drawn at random for each round (Kingsbury and Zara 1989). The best of
 thousands is the one whose loadings the encoder exaggerates most, and an interval made from such questions holds the
@@ -83,7 +83,7 @@ class Offer:
         typical = (self._target_a * (p * (1 - p))[:, None]).T @ self._target_a / len(p)
         a = self._places.a[open_rows]
         p = _chance(a, self._places.b[open_rows], belief.mean)
-        information = p * (1 - p)
+        information = self._places.weights[open_rows] * p * (1 - p)
         covariance = np.linalg.inv(belief.precision)
         left = np.ones(len(open_rows), bool)
         chosen = []
@@ -106,10 +106,10 @@ class Offer:
     def random_equivalent(self, belief: Belief, half_width: float, most: int) -> int:
         """How many questions drawn at random would be expected to make the interval so narrow, up to most.
 
-        n of them add n times the mean of p (1 - p) a a^T over the offer to the prior's precision.
+        n of them add n times the mean of w p (1 - p) a a^T over the offer to the prior's precision.
         """
         p = _chance(self._places.a, self._places.b, belief.mean)
-        one = (self._places.a * (p * (1 - p))[:, None]).T @ self._places.a / len(p)
+        one = (self._places.a * (self._places.weights * p * (1 - p))[:, None]).T @ self._places.a / len(p)
         low, high = 0, most
         while low < high:
             middle = (low + high) // 2

@@ -22,7 +22,8 @@ PROBE_WEIGHT = 0.56
 """How much a result on a probe question counts, beside one on an anchor. How hard an anchor is, the pool's results
 say; of a probe the encoder's guess alone does. `scope_edge.difficulty` takes what that guess misses to have the
 variance 1 / DIFFICULTY_PRECISION = 2, and an offset of that variance divides the information by 1 + pi / 8 times
-it (MacKay 1992, the moderated output of a logistic unit): 0.56. Nobody has measured it on probe questions."""
+it (MacKay 1992, the moderated output of a logistic unit): 0.56, by which the log-likelihood of the result is
+multiplied. Nobody has measured it on probe questions."""
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 
