@@ -15,6 +15,8 @@ import probe_checks
 import pytest
 
 from scope_edge.errors import UsageError
+from scope_edge.joining import place
+from scope_edge.outcomes import OutcomeRow
 from scope_edge.questions import Question, grade, read_questions
 from scope_edge.questions.probe import FAMILIES, LEVELS, PER_FAMILY, probe_questions
 from scope_edge.questions.probe.draws import Draws
@@ -87,6 +89,11 @@ def test_a_larger_set_begins_with_the_smaller_and_another_seed_is_another_set(qu
 def test_a_result_on_them_counts_less(questions):
     assert {question.weight for question in questions.values()} == {0.56}
     assert Question("q", "p", "1", "numeric", source="mine").weight == 1.0
+
+
+def test_none_of_them_is_an_anchor(questions, router):
+    rows = [OutcomeRow(1.0, question.prompt, question.id) for question in questions.values()]
+    assert not place(rows, router.encoder, router.estimator).same.any()
 
 
 def test_they_are_written_and_read_as_any_questions(questions, tmp_path):
