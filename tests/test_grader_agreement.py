@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from scope_edge.questions import Question, grade
@@ -23,7 +26,17 @@ def test_each_grader_agrees_with_the_recorded_verdicts(real_data):
         question = Question(row["query_id"], "-", row["answer"], row["grader"], choices)
         same.setdefault(row["grader"], []).append(grade(question, row["output"]).score == row["score"])
     assert set(same) >= GRADERS
+    shown = documented()
     for grader, verdicts in same.items():
         share = sum(verdicts) / len(verdicts)
         assert len(verdicts) > 1000
         assert share >= LEAST, f"{grader}: {share:.2%} of {len(verdicts)}"
+        assert shown.get(grader) in (None, (f"{len(verdicts):,}", f"{share:.2%}")), "docs/graders.md is out of date"
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """By grader: the number of outputs and the agreement in docs/graders.md."""
+    page = Path(__file__).parents[1] / "docs" / "graders.md"
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    rows = re.findall(r"^\| [\w-]+ \| `(\w+)` \| ([\d,]+) \| ([\d.]+%) \|", text, re.MULTILINE)
+    return {grader: (n, share) for grader, n, share in rows}

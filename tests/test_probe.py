@@ -188,6 +188,7 @@ def wrapped(text: str) -> list[str]:
         f"Let me see: first 7, then (D).\n\nAnswer: {text}",
         f"**Answer:** {text}",
         f"It is neither 3 nor 4.\n\nThe answer is **{text}**",
+        f"So the answer is **{text.removesuffix('.')}**.",
         f"<think>Answer: 999</think>\n\nAnswer: {text}\n",
         json.dumps({"reasoning": "12 or (B)", "answer": text}),
         f"```json\n{json.dumps({'answer': text}, indent=2)}\n```",

@@ -160,7 +160,7 @@ def test_outcomes_feed_add_model(run, small_bundle):
     free = ("--price-in", 0, "--price-out", 0, "-b", small_bundle)
     code, _, err = run("add-model", "graded", "outcomes.jsonl", *free, "--out", "larger")
     assert (code, err) == (0, "")
-    assert [card.n_outcomes for card in Router.load("larger").cards if card.name == "graded"] == [3]
+    assert [card.n_outcomes for card in Router.load("larger").cards if card.model == "graded"] == [3]
 
 
 def test_outcomes_on_generated_questions_keep_their_weight(run):

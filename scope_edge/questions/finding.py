@@ -131,8 +131,11 @@ def phrases(text: str) -> list[str]:
     text = text[-WINDOW:]
     starts = list(_PHRASE.finditer(text))
     ends = [found.start() for found in starts[1:]] + [len(text)]
-    lines = (text[found.end() : end].split("\n", 1)[0] for found, end in zip(starts, ends, strict=False))
-    # A mark that opened before the phrase closes after it.
+    lines = []
+    for found, end in zip(starts, ends, strict=False):
+        line = text[found.end() : end].split("\n", 1)[0]
+        # A mark that opened before the answer closes after it, perhaps before a dot.
+        lines.append(line.replace("**", "", 1) if found[0].endswith("**") and line.count("**") == 1 else line)
     return [rest for line in lines if (rest := plain(plain(line).removeprefix("**").removesuffix("**")))]
 
 

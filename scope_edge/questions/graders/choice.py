@@ -28,8 +28,9 @@ _FINAL = re.compile(r"\bfinal answer(?=[\s*]{0,9}(?::|is\b))", re.IGNORECASE)
 _BEGINS = re.compile(r"[\s*]{0,4}(?:\([A-P]\)|[A-P]\)|[A-P]:)(?=\s|\*)")
 _BRACKETED = re.compile(r"\(([A-P])\)")
 _NAMED = re.compile(
-    # "the answer (C) is right", "(C) is the correct answer", "which makes (C) the right option"
-    r"\banswer\s\(([A-P])\)\s(?:is|was)\b|\(([A-P])\)\s(?:is\s)?the\s(?:correct|right|best)\s(?:answer|option|choice)\b"
+    # "the answer (C) is right", "(C) is the correct answer", "which makes (C) the right option", "(C) is correct"
+    r"\banswer\s\(([A-P])\)\s(?:is|was)\b"
+    r"|\(([A-P])\)\s(?:(?:is\s)?the\s(?:correct|right|best)\s(?:answer|option|choice)|is\scorrect)\b"
 )
 
 

@@ -54,15 +54,19 @@ def _candidates(text: str) -> list[str]:
     if not found:
         blocks = [block.strip() for block in fenced(text)[-1:]] or text.strip().splitlines()[-1:]
         found = [block for block in blocks if block]
-        if not found or not _is_literal(plain(found[0])):
+        if not found or not _is_literal(_asserted(plain(found[0]))):
             return []
     readings: list[str] = []
     for reading in found[:2] if len(found) > 1 and _unescaped(found[0]) == _unescaped(found[1]) else found[:1]:
         shown = plain(reading)
-        # "f(x) == 'qq'" and "assert f(x) == 'qq'" state 'qq'; a sentence ends with a dot
-        after = re.split(r"==", shown)[-1].strip() if shown.startswith(("assert", "f(")) else shown
+        after = _asserted(shown)  # a sentence ends with a dot
         readings += [reading, shown, after, after.removesuffix(".").strip(), plain(after.removesuffix("."))]
     return list(dict.fromkeys(reading for reading in readings if reading)) or [found[0]]
+
+
+def _asserted(text: str) -> str:
+    """What "f(x) == 'qq'" and "assert f(x) == 'qq'" state, 'qq', and any other text as it is."""
+    return text.split("==")[-1].strip() if text.startswith(("assert", "f(")) else text
 
 
 def _unescaped(text: str) -> str:
