@@ -357,7 +357,8 @@ def test_literals_are_limited():
         "It is Rome, which makes (B) correct.",
         "The answer is (B).\n\nQ: And then?\nThe answer is (C).", "The closest answer is 5. The answer is (B).",
         "The answer is option (B).", "The answer is (B", "The answer (B) is right, for it is in Italy.",
-        "(B) is the correct answer. It is in Italy.", "Here (B) is correct. The others are not in Italy.", "That makes (B) the correct option. (A) is in France.",
+        "(B) is the correct answer. It is in Italy.", "Here (B) is correct. The others are not in Italy.",
+        "That makes (B) the correct option. (A) is in France.",
         "The answer is Oslo.\nFinal answer: B", "The answer is Oslo. **Final answer:** (B)\n\nQ: And?\nFinal answer: A",
     ],
 )  # fmt: skip
