@@ -21,7 +21,7 @@ _FILLERS = (
     "again", "bright", "quiet", "found", "many", "house", "of", "in", "stone", "blue", "long",
 )  # fmt: skip
 _BANNED = "bdgkpvwz"
-_COUNTS = ("once", "twice", "three times", "four times")
+_COUNTS = {2: "twice", 3: "three times", 4: "four times"}
 
 
 def make(draws: Draws, level: int) -> Item:
@@ -40,26 +40,20 @@ def make(draws: Draws, level: int) -> Item:
         rules.append((f"It has from {n} to {most} words.", {"check": "words", "min": n, "max": most}))
     if "form" in kinds:
         form = "bullet points, each on a line that begins with '- '" if bullets else "lines, empty ones not counted"
-        rules.append(
-            (
-                f"It has exactly {lines} {form}.",
-                {"check": "bullets" if bullets else "lines", "min": lines, "max": lines},
-            )
-        )
+        check = {"check": "bullets" if bullets else "lines", "min": lines, "max": lines}
+        rules.append((f"It has exactly {lines} {form}.", check))
     if "starts" in kinds:
         rules.append((f"It starts with '{first}'.", {"check": "starts", "text": first}))
     if "ends" in kinds:
         rules.append((f"It ends with '{last}', with no mark after it.", {"check": "ends", "text": last}))
     if "times" in kinds:
-        rule = f"It has the word '{often}' exactly {_COUNTS[times - 1]}."
+        rule = f"It has the word '{often}' exactly {_COUNTS[times]}."
         rules.append((rule, {"check": "word", "text": often, "min": times, "max": times}))
     if "letter" in kinds:
         rules.append((f"The letter {banned} does not occur in it.", {"check": "letter", "text": banned, "max": 0}))
     if "case" in kinds:
-        upper = case is str.upper
-        rules.append(
-            (f"All of its letters are {'capitals' if upper else 'small'}.", {"check": "upper" if upper else "lower"})
-        )
+        name, rule = ("upper", "capitals") if case is str.upper else ("lower", "small")
+        rules.append((f"All of its letters are {rule}.", {"check": name}))
     words = [first] * ("starts" in kinds) + [often] * (times * ("times" in kinds))
     words += [case(draws.pick(fillers)) for _ in range(n - len(words) - ("ends" in kinds))] + [last] * ("ends" in kinds)
     solution = _laid_out(words, lines, "- " if bullets else "")
@@ -74,6 +68,5 @@ def make(draws: Draws, level: int) -> Item:
 def _laid_out(words: list[str], lines: int, mark: str) -> str:
     per_line = len(words) // lines
     ends = [*(per_line * i for i in range(1, lines)), len(words)]
-    return "\n".join(
-        mark + " ".join(words[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)
-    )  # fmt: skip
+    begins = [0, *ends[:-1]]
+    return "\n".join(mark + " ".join(words[begin:end]) for begin, end in zip(begins, ends, strict=True))

@@ -11,7 +11,7 @@ from scope_edge.questions.probe.words import WORDS
 __all__ = ["make"]
 
 _LEAST = 4
-_NAMES = ("one letter", "two letters", "three letters", "four letters")
+_FIRST = ("letter", "two letters", "three letters", "four letters")
 
 
 def make(draws: Draws, level: int) -> Item:
@@ -47,7 +47,7 @@ def _remove(draws: Draws, text: str) -> tuple[str, str]:
 
 def _turn(draws: Draws, text: str) -> tuple[str, str]:
     n = draws.between(1, 4)
-    return f"Move the first {_NAMES[n - 1].removeprefix('one ')} to the end, in the same order.", text[n:] + text[:n]
+    return f"Move the first {_FIRST[n - 1]} to the end, in the same order.", text[n:] + text[:n]
 
 
 def _swap(_: Draws, text: str) -> tuple[str, str]:
