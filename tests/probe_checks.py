@@ -63,7 +63,7 @@ def word_problems(prompt: str) -> str:
             left += number
         elif " gives " in sentence:
             left -= number
-        elif " as many again " in sentence:
+        elif " twice as many" in sentence:
             left += left
         elif " half " in sentence:
             assert left % 2 == 0

@@ -24,7 +24,7 @@ from scope_edge.questions.probe.generating import probe_items
 from scope_edge.questions.probe.long_context import LENGTHS
 
 # A change of any question changes it: outcomes on the old ones are then no outcomes on the new ones.
-DIGEST = "ebec82a30e3056faf6f9dc521fd385b1bbe5dad64347816760745749ec102cbf"
+DIGEST = "cc8e98875927e24547df4437d6b0729d0836a2877a734db23fd9b99eef311b59"
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def make(draws: Draws, level: int) -> Item:
     told = "\n".join(f"{i}. {step}" for i, step in enumerate(steps, 1))
     prompt = (
         f"Take the letters {start} and do this{' in order' if level > 1 else ''}:\n\n{told}\n\n"
-        f"What is left? {answer_line('the letters without spaces')}"
+        f"What are the letters then? {answer_line('the letters without spaces')}"
     )
     return Item(prompt, text, "exact", level, text)
 
@@ -47,7 +47,8 @@ def _remove(draws: Draws, text: str) -> tuple[str, str]:
 
 def _turn(draws: Draws, text: str) -> tuple[str, str]:
     n = draws.between(1, 4)
-    return f"Move the first {_FIRST[n - 1]} to the end, in the same order.", text[n:] + text[:n]
+    order = ", in the same order" if n > 1 else ""
+    return f"Move the first {_FIRST[n - 1]} to the end{order}.", text[n:] + text[:n]
 
 
 def _swap(_: Draws, text: str) -> tuple[str, str]:

@@ -28,21 +28,21 @@ def _stock(draws: Draws, level: int) -> Item:
         if way == "finds":
             more = draws.between(3, 30)
             count += more
-            story.append(f"{name} finds {more} more.")
+            story.append(f"{name} finds {more} more {things}.")
         elif way == "gives":
             fewer = draws.between(2, count - 3)
             count -= fewer
-            story.append(f"{name} gives {fewer} of them to {friend}.")
+            story.append(f"{name} gives {fewer} of the {things} to {friend}.")
         elif way == "doubles":
             count *= 2
-            story.append(f"{name} buys as many again as there are now.")
+            story.append(f"{name} buys {things} until there are twice as many.")
         elif way == "halves":
             count //= 2
-            story.append(f"{name} sells half of them.")
+            story.append(f"{name} sells half of the {things}.")
         else:
             boxes = draws.pick(shares)
             count //= boxes
-            story.append(f"{name} packs all of them evenly into {boxes} boxes and keeps only one box.")
+            story.append(f"{name} packs all {things} evenly into {boxes} boxes and keeps only one box.")
     if level >= 3:
         story.insert(1 + draws.below(len(story)), f"{friend} has {draws.between(5, 60)} {others}.")
     return _item(story, f"How many {things} does {name} have in the end?", count, level)
