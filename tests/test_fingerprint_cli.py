@@ -24,6 +24,8 @@ def fingerprint(asked, small_bundle, tmp_path, monkeypatch, capsys):
     """Runs the command on the generated questions; gives its exit code, output and errors."""
     file = write_questions(tmp_path / "questions.jsonl", asked[0])
 
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "no cache"))
+
     def run(url: str, *options: str, model: str = "newcomer", questions: str = str(file)) -> tuple[int, str, str]:
         given = {
             "--base-url": url, "--questions": questions, "--price-in": "1", "--price-out": "4",

@@ -36,6 +36,7 @@ OUTPUTS = [
 def run(tmp_path, monkeypatch, capsys):
     """Runs a command in a folder with mine.jsonl and outputs.jsonl; gives its exit code, output and errors."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "no cache"))
     monkeypatch.setenv("COLUMNS", "120")
     written("mine.jsonl", MINE)
     written("outputs.jsonl", OUTPUTS)

@@ -42,7 +42,7 @@ def fingerprint(
             "--questions",
             metavar="FILE",
             help="Questions with id, prompt, answer and grader (see 'scope-edge questions -h'); 'anchors' for those of "
-            "the bundle, whose texts are in the folder --data; 'probe' for generated ones, which count less.",
+            "the bundle (see --data); 'probe' for generated ones, which count less.",
         ),
     ],
     price_in: Annotated[float, typer.Option("--price-in", help="USD per million input tokens; 0 if it is free.")],

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from scope_edge.cli.options import BundlePath, Json, console, print_json
+from scope_edge.cli.options import BundlePath, Json, console, print_json, progress_bars
 from scope_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Data", "offered_questions", "register"]
 
-Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder with the texts of the anchors.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Folder with the texts of the anchors: an outcome table, or files of the public data sets that they came "
+        "from (GSM8K, MATH, MMLU, MMLU-Pro, ARC); the cache of the datasets library if left out.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,20 +49,22 @@ def offered_questions(source: str, bundle: Path | None, data: Path | None) -> li
         return probe_questions()
     if source == "anchors":
         from scope_edge.questions.anchors import anchor_questions
+        from scope_edge.questions.public import cached_datasets, public_questions
         from scope_edge.router import Router
 
-        if data is None:
-            raise UsageError(
-                "The texts of the anchors are not in the bundle", remedy="Give the folder that has them with --data."
-            )
-        return anchor_questions(Router.load(bundle).estimator.anchors, data)
+        router = Router.load(bundle)
+        if data is not None and (data / "queries.parquet").exists():
+            return anchor_questions(router.estimator.anchors, data)
+        with progress_bars() as progress:
+            progress.add_task("looking for the anchors", total=None)
+            return public_questions(router, cached_datasets() if data is None else [data])
     return read_questions(source)
 
 
 def questions(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A file of your own, to be checked.")] = None,
     probe: Annotated[bool, typer.Option("--probe", help="Those that the package generates.")] = False,
-    anchors: Annotated[bool, typer.Option("--anchors", help="Those of the bundle's anchors; needs --data.")] = False,
+    anchors: Annotated[bool, typer.Option("--anchors", help="Those of the bundle's anchors; see --data.")] = False,
     data: Data = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Of --probe; another seed makes other questions; 0 if left out.")
@@ -88,7 +98,7 @@ def questions(
 
     [dim]scope-edge questions mine.jsonl[/dim]
     [dim]scope-edge questions --probe --out probe.jsonl[/dim]
-    [dim]scope-edge questions --anchors --data table --out anchors.jsonl[/dim]
+    [dim]scope-edge questions --anchors --data gsm8k --out anchors.jsonl[/dim]
     """
     if (file is not None) + probe + anchors != 1:
         raise UsageError("Which questions?", expected="one of FILE, --probe and --anchors")
@@ -117,7 +127,7 @@ def questions(
 def grade(
     questions: Annotated[
         str,
-        typer.Argument(metavar="QUESTIONS", help="A file of questions, 'probe', or 'anchors', which needs --data."),
+        typer.Argument(metavar="QUESTIONS", help="A file of questions, 'probe', or 'anchors' (see --data)."),
     ],
     outputs: Annotated[
         Path,
