@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Router"]
 
 _WARM_AFTER = 8  # decisions: a one-shot command never pays for the compiler
+_BRIEF_CHARS = 100_000  # a longer prompt takes a while to be looked through, whatever reads it
 
 
 class Router:
@@ -221,6 +222,62 @@ class Router:
         """
         chosen = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
         return chosen.decide(self.estimate(prompt, models))
+
+    async def aroute(
+        self,
+        prompt: str,
+        *,
+        alpha: float | None = None,
+        value_usd: float | None = None,
+        min_accuracy: float | None = None,
+        max_cost_usd: float | None = None,
+        risk: float | None = None,
+        policy: DecisionRule | None = None,
+        models: str | Sequence[str] | None = None,
+    ) -> Decision:
+        """Choose as `route` does, from within an event loop.
+
+        The compiled kernels decide in less time than it takes to hand a prompt to a thread and the decision back
+        (`python bench/aroute.py`), so that is done in place. A thread decides before they are warm, on a prompt
+        of more than 100,000 characters, and within a running budget, whose file somebody may have locked.
+
+        Cancelled while a thread is at it, it returns at once; what a budget reserves then is given back.
+
+        Parameters
+        ----------
+        alpha, value_usd, min_accuracy, max_cost_usd, risk, policy, models
+            As in `route`.
+
+        Raises
+        ------
+        PromptError, UnknownModelError, UsageError, BudgetError
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> router = Router.load()
+        >>> asyncio.run(router.aroute("What is 17 * 23?")).model == router.route("What is 17 * 23?").model
+        True
+        """
+        rule = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
+        is_brief = not isinstance(prompt, str) or len(prompt) <= _BRIEF_CHARS
+        if is_brief and isinstance(rule, Policy) and jit.kernels().compiled:
+            return rule.decide(self.estimate(prompt, models))
+        import asyncio
+        from concurrent.futures import Future
+
+        decided: Future[Decision] = Future()
+
+        def decide() -> Decision:
+            decided.set_result(rule.decide(self.estimate(prompt, models)))
+            return decided.result()
+
+        try:
+            return await asyncio.to_thread(decide)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped: it gives back what it has reserved for nobody, now or when it comes to it.
+            decided.add_done_callback(lambda done: _give_back(rule, done.result()))
+            raise
 
     def route_batch(
         self,
@@ -588,6 +645,14 @@ def _policy(
 def _dialled(alpha: float | None) -> Tradeoff:
     """What most decisions are made by: checked once, not at every prompt."""
     return Tradeoff(alpha)
+
+
+def _give_back(rule: DecisionRule, decision: Decision) -> None:
+    """Free what a running budget holds for a decision."""
+    from scope_edge.budget import Budget
+
+    if decision.ticket and isinstance(rule, Budget):
+        rule.cancel(decision)
 
 
 def _limits(rule: DecisionRule) -> Policy:

@@ -63,7 +63,8 @@ def main(folder: Path) -> None:
         window.grab().toImage().save(str(file))
         with Image.open(file) as picture:
             # A hundred colours are all that it needs, at a fraction of the size.
-            picture.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(file, optimize=True)
+            few = picture.convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(file, optimize=True)
         print(f"{file}: {file.stat().st_size / 1e3:.0f} kB")
     forecaster.close()
 

@@ -266,9 +266,9 @@ class Window(QMainWindow):
         self.why.update()
         self.view.viewport().update()
         look = self.theme.look.value
-        self.theme_button.setText(f"Colours: {look}")
+        self.theme_button.setText(look.capitalize())
         self.theme_button.setAccessibleName(f"Colours: {look}. Press to change")
-        self.theme_button.setToolTip("Ctrl+T")
+        self.theme_button.setToolTip("Colours (Ctrl+T)")
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         self._pause.stop()

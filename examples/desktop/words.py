@@ -53,7 +53,7 @@ def price_note(cards: Sequence[ModelCard], shipped: bool) -> str:
     """How old the prices are, as far as the bundle says. (There is no model without a price: a bundle needs them.)"""
     dates = sorted({card.price_date for card in cards if card.price_date})
     undated = sum(card.price_date is None for card in cards)
-    borrowed = "; ≈ with a borrowed length" if any(map(is_borrowed, cards)) else ""
+    borrowed = "; ≈ borrowed length" if any(map(is_borrowed, cards)) else ""
     kind = "approximate list prices" if shipped else "prices"
     if not dates:
         return f"{kind} without a date{borrowed}"
