@@ -64,7 +64,7 @@ def _check(application: QApplication, window: Window, prompt: str, started: floa
         problems.append(problem)
         application.quit()
 
-    window.forecaster.answered.connect(look)
+    window.shown.connect(look)
     window.forecaster.failed.connect(give_up)
     QTimer.singleShot(_PATIENCE_MS, lambda: give_up(f"no decision within {_PATIENCE_MS / 1000:.0f} s"))
     window.editor.setPlainText(prompt)

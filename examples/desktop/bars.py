@@ -1,42 +1,56 @@
-"""The models as a table, whose bars are drawn by a delegate: Qt scrolls it, reads it aloud and takes the keys."""
+"""The models as a table: Qt scrolls it, reads it aloud and takes the keys, and a delegate draws the rows."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter
-from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from theme import Colours
 from words import CALLS, cost, is_borrowed
 
 from scope_edge import Decision
 
-__all__ = ["ACCURACY", "COST", "MODEL", "ModelTable", "RowDelegate"]
+__all__ = ["ACCURACY", "COST", "MODEL", "ModelTable", "Row", "RowDelegate"]
 
 Index = QModelIndex | QPersistentModelIndex
 
 MODEL, ACCURACY, COST = range(3)
 _HEADINGS = ("Model", "Right answer, with its 80% interval", f"{CALLS:,} calls")
-_BAR = Qt.ItemDataRole.UserRole
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+class Row(NamedTuple):
+    """One model's figures, as they are drawn."""
+
+    model: str
+    p: float
+    low: float
+    high: float
+    cost: str
+    chosen: bool
 
 
 class ModelTable(QAbstractTableModel):
     """What is predicted of every model. Rows keep their places while figures change; `rank` orders them anew."""
 
-    def __init__(self, colours: Colours) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.colours = colours
         self._decision: Decision | None = None
         self._columns: list[int] = []
         """Which column of the estimates stands in each row."""
+        self._rows: dict[int, Row] = {}
+        """Those that were drawn, until the figures change."""
 
     def show(self, decision: Decision) -> None:
         """Take over new figures."""
         same_pool = self._decision is not None and self._decision.estimates.models == decision.estimates.models
         self._decision = decision
+        self._rows.clear()
         if same_pool:
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._columns) - 1, COST))
         else:
@@ -58,12 +72,20 @@ class ModelTable(QAbstractTableModel):
         chosen = estimates.models.index(self._decision.model)
         self.beginResetModel()
         self._columns = [chosen, *(column for column in order if column != chosen)]
+        self._rows.clear()
         self.endResetModel()
 
-    def is_chosen(self, row: int) -> bool:
-        """Whether the row is of the chosen model."""
-        decision = self._decision
-        return decision is not None and decision.estimates.models[self._columns[row]] == decision.model
+    def row(self, row: int) -> Row:
+        """The figures in a row; there has to be one."""
+        if row in self._rows:
+            return self._rows[row]
+        assert self._decision is not None
+        estimates, column = self._decision.estimates, self._columns[row]
+        model, figures = estimates.models[column], (estimates.p_correct, estimates.p_low, estimates.p_high)
+        amount = cost(estimates.cost_usd[column].item(), borrowed=is_borrowed(estimates.candidates.cards[column]))
+        is_chosen = model == self._decision.model
+        self._rows[row] = Row(model, *(figure[column].item() for figure in figures), amount, is_chosen)
+        return self._rows[row]
 
     # What Qt asks a model.
 
@@ -77,84 +99,75 @@ class ModelTable(QAbstractTableModel):
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return _HEADINGS[section]
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            right = Qt.AlignmentFlag.AlignRight if section == COST else Qt.AlignmentFlag.AlignLeft
-            return right | Qt.AlignmentFlag.AlignVCenter
+            return _RIGHT if section == COST else _LEFT
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if self._decision is None or not index.isValid():
             return None
-        estimates, column = self._decision.estimates, self._columns[index.row()]
-        card = estimates.candidates.cards[column]
-        borrowed = is_borrowed(card)
-        if role == _BAR and index.column() == ACCURACY:
-            return tuple(float(row[column]) for row in (estimates.p_correct, estimates.p_low, estimates.p_high))
         if role == Qt.ItemDataRole.DisplayRole:
-            if index.column() == MODEL:
-                return card.model
-            if index.column() == COST:
-                return cost(float(estimates.cost_usd[column]), borrowed=borrowed)
-            return None  # the delegate draws it
+            row = self.row(index.row())
+            return (row.model, f"{row.p:.0%}", row.cost)[index.column()]
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
-            return self._in_words(column, borrowed)
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == COST:
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        if role == Qt.ItemDataRole.ForegroundRole and self.is_chosen(index.row()):
-            return QColor(self.colours.accent)
-        if role == Qt.ItemDataRole.FontRole and self.is_chosen(index.row()):
-            font = QFont()
-            font.setWeight(QFont.Weight.DemiBold)
-            return font
+            return self._in_words(index.row())
         return None
 
-    def _in_words(self, column: int, borrowed: bool) -> str:
+    def _in_words(self, row: int) -> str:
         assert self._decision is not None
-        estimates = self._decision.estimates
-        price = estimates.candidates.cards[column].price
-        p, low, high = (float(row[column]) for row in (estimates.p_correct, estimates.p_low, estimates.p_high))
+        estimates, column = self._decision.estimates, self._columns[row]
+        card, figures = estimates.candidates.cards[column], self.row(row)
         return (
-            f"{estimates.models[column]}: {p:.0%} likely to be right, between {low:.0%} and {high:.0%}; about "
-            f"{estimates.output_tokens[column]:.0f} tokens of answer"
-            f"{', a length borrowed from comparable models' if borrowed else ''}; "
-            f"{cost(float(estimates.cost_usd[column]))} for {CALLS:,} calls at ${price.input_usd_per_mtok:g} and "
-            f"${price.output_usd_per_mtok:g} per million tokens of prompt and answer"
+            f"{figures.model}: {figures.p:.0%} likely to be right, between {figures.low:.0%} and {figures.high:.0%}; "
+            f"about {estimates.output_tokens[column]:.0f} tokens of answer"
+            f"{', a length borrowed from comparable models' if is_borrowed(card) else ''}; {figures.cost} for "
+            f"{CALLS:,} calls at ${card.price.input_usd_per_mtok:g} and ${card.price.output_usd_per_mtok:g} per "
+            f"million tokens of prompt and answer"
         )
 
 
 class RowDelegate(QStyledItemDelegate):
-    """Draws the cells with room at their sides, and P as a bar with its interval as a whisker."""
+    """Draws a row: P as a bar, its interval as a whisker.
 
-    def __init__(self, table: ModelTable) -> None:
+    All of it in one go, and without the style's way of asking for each property of each cell: this runs on every
+    keystroke, for every row in sight.
+    """
+
+    def __init__(self, table: ModelTable, colours: Colours) -> None:
         super().__init__()
         self._table = table
+        self.colours = colours
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        if self._table.is_chosen(index.row()):
-            painter.fillRect(option.rect, QColor(self._table.colours.chosen))
-        inside = QStyleOptionViewItem(option)
-        inside.rect = option.rect.adjusted(8, 0, -8, 0)
-        super().paint(painter, inside, index)
-        figures = index.data(_BAR)
-        if figures is None:
-            return
-        p, low, high = figures
-        colours, chosen = self._table.colours, self._table.is_chosen(index.row())
-        figure_width = option.fontMetrics.horizontalAdvance("100%") + 8
-        track = QRectF(option.rect).adjusted(12, 0, -(figure_width + 12), 0)
-        thick, middle = 8.0, track.center().y()
+        row, colours, room = self._table.row(index.row()), self.colours, QRectF(option.rect)
         painter.save()
+        if row.chosen or option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(room, QColor(colours.chosen if row.chosen else colours.line))
+        room.adjust(12, 0, -12, 0)
+        if row.chosen:
+            font = QFont(option.font)
+            font.setWeight(QFont.Weight.DemiBold)
+            painter.setFont(font)
+        painter.setPen(QColor(colours.accent if row.chosen else colours.text))
+        if index.column() == MODEL:
+            name = painter.fontMetrics().elidedText(row.model, Qt.TextElideMode.ElideRight, int(room.width()))
+            painter.drawText(room, _LEFT, name)
+        elif index.column() == COST:
+            painter.drawText(room, _RIGHT, row.cost)
+        else:
+            painter.drawText(room, _RIGHT, f"{row.p:.0%}")
+            room.adjust(0, 0, -(painter.fontMetrics().horizontalAdvance("100%") + 12), 0)
+            self._paint_bar(painter, room, row)
+        painter.restore()
+
+    def _paint_bar(self, painter: QPainter, room: QRectF, row: Row) -> None:
+        colours, left, wide, middle = self.colours, room.left(), room.width(), room.center().y()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(colours.line))
-        painter.drawRoundedRect(QRectF(track.left(), middle - thick / 2, track.width(), thick), 4, 4)
-        painter.setBrush(QColor(colours.accent if chosen else colours.bar))
-        painter.drawRoundedRect(QRectF(track.left(), middle - thick / 2, track.width() * p, thick), 4, 4)
-        painter.setBrush(QColor(colours.text if chosen else colours.whisker))
-        left, right = track.left() + track.width() * low, track.left() + track.width() * high
-        painter.drawRect(QRectF(left, middle - 0.75, right - left, 1.5))
-        for end in (left, right):
+        for share, colour in ((1.0, colours.line), (row.p, colours.accent if row.chosen else colours.bar)):
+            painter.setBrush(QColor(colour))
+            painter.drawRoundedRect(QRectF(left, middle - 4, wide * share, 8), 4, 4)
+        painter.setBrush(QColor(colours.text if row.chosen else colours.whisker))
+        low, high = left + wide * row.low, left + wide * row.high
+        painter.drawRect(QRectF(low, middle - 0.75, high - low, 1.5))
+        for end in (low, high):
             painter.drawRect(QRectF(end - 0.75, middle - 5, 1.5, 10))
-        painter.setPen(QColor(colours.accent if chosen else colours.text))
-        figure = QRectF(track.right() + 4, option.rect.top(), figure_width, option.rect.height())
-        painter.drawText(figure, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{p:.0%}")
-        painter.restore()

@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
         if forecast.explanation is not None:
             QTimer.singleShot(0, application.quit)
 
-    forecaster.answered.connect(look_at)
+    window.shown.connect(look_at)
     forecaster.start()
     folder.mkdir(parents=True, exist_ok=True)
     for look, prompt, dial in SCENES:

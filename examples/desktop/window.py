@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bars import ACCURACY, COST, MODEL, ModelTable, RowDelegate
 from dial import ReasonBars, Strip
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QFont, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -32,11 +32,15 @@ from scope_edge.fingerprints import ModelCard
 __all__ = ["Window"]
 
 _PAUSE_MS = 250  # without a keystroke: time for the reasons, and to order the models anew
+_SHOW_EVERY_MS = 40  # answers come faster than anybody can read them, and each paints half of the window
 _TURN = 5  # per cent of the dial, per press of a key
 
 
 class Window(QMainWindow):
     """A prompt on the left; what is predicted of every model on the right."""
+
+    shown = Signal(object)
+    """The forecast that is to be seen now."""
 
     def __init__(self, forecaster: Forecaster, theme: Theme) -> None:
         super().__init__()
@@ -75,7 +79,7 @@ class Window(QMainWindow):
         self.runner_up = _caption(wraps=True)
         self.caution = _caption(wraps=True)
         self.caution.setObjectName("warning")
-        self.table = ModelTable(colours)
+        self.table = ModelTable()
         self.view = self._view()
         self.theme_button = QToolButton()
         self.theme_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
@@ -92,7 +96,7 @@ class Window(QMainWindow):
     def _view(self) -> QTableView:
         view = QTableView()
         view.setModel(self.table)
-        self._delegate = RowDelegate(self.table)  # the view does not keep it
+        self._delegate = RowDelegate(self.table, self.theme.colours)  # the view does not keep it
         view.setItemDelegate(self._delegate)
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -170,10 +174,15 @@ class Window(QMainWindow):
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._ask_why)
+        self._latest: Forecast | None = None
+        self._showing = QTimer(self)
+        self._showing.setSingleShot(True)
+        self._showing.setInterval(_SHOW_EVERY_MS)
+        self._showing.timeout.connect(self._show)
         self.editor.textChanged.connect(self._ask)
         self.dial.valueChanged.connect(self._ask)
         self.forecaster.loaded.connect(self._show_pool)
-        self.forecaster.answered.connect(self._show)
+        self.forecaster.answered.connect(self._keep)
         self.forecaster.failed.connect(self._show_problem)
         self.theme.changed.connect(self._recolour)
         wear = QAction("Colours", self)
@@ -211,8 +220,15 @@ class Window(QMainWindow):
         if request is not None:
             self.forecaster.ask(request)
 
-    def _show(self, forecast: Forecast) -> None:
-        if not self.editor.toPlainText().strip():
+    def _keep(self, forecast: Forecast) -> None:
+        """Of the answers that come before the next one is shown, the last one will be."""
+        self._latest = forecast
+        if not self._showing.isActive():
+            self._showing.start()
+
+    def _show(self) -> None:
+        forecast = self._latest
+        if forecast is None or not self.editor.toPlainText().strip():
             return  # an answer to a text that is gone
         decision, explanation = forecast.decision, forecast.explanation
         estimates = decision.estimates
@@ -229,13 +245,14 @@ class Window(QMainWindow):
         self.status.setText(f"{len(estimates.models)} models in {forecast.took_ms:.1f} ms; {self._prices}")
         if explanation is None:
             self.why.fade()
-            return
-        self.table.rank()
-        self.view.scrollToTop()
-        self.why.show_reasons(reasons(explanation))
-        self.runner_up.setText(runner_up(explanation))
-        self.caution.setText(caution(explanation))
-        self.strip.show_steps(explanation.steps, decision.model)
+        else:
+            self.table.rank()
+            self.view.scrollToTop()
+            self.why.show_reasons(reasons(explanation))
+            self.runner_up.setText(runner_up(explanation))
+            self.caution.setText(caution(explanation))
+            self.strip.show_steps(explanation.steps, decision.model)
+        self.shown.emit(forecast)
 
     def _show_pool(self, cards: Sequence[ModelCard]) -> None:
         self._prices = price_note(cards, self._shipped)
@@ -260,7 +277,7 @@ class Window(QMainWindow):
         self.theme.wear(looks[(looks.index(self.theme.look) + 1) % len(looks)])
 
     def _recolour(self, colours: Colours) -> None:
-        for part in (self.table, self.strip, self.why):
+        for part in (self._delegate, self.strip, self.why):
             part.colours = colours
         self.strip.update()
         self.why.update()
@@ -272,6 +289,7 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         self._pause.stop()
+        self._showing.stop()
         super().closeEvent(event)
 
 
