@@ -30,6 +30,7 @@ from window import Window
 from worker import Forecast, Forecaster, Request
 
 from scope_edge import Router
+from scope_edge.speed.memory import peak_mb
 
 FRAME_MS = 16.0
 PAUSE_S = 0.004  # between two keys; nobody types so fast
@@ -72,7 +73,9 @@ WAYS = {
 
 
 def main() -> None:
-    figures = f"{'p50':>6s} {'p99':>6s} {'max':>6s} {'over 16 ms':>11s} {'processor: p50':>15s} {'p99':>6s}"
+    figures = (
+        f"{'p50':>6s} {'p99':>6s} {'max':>6s} {'over 16 ms':>11s} {'processor: p50':>15s} {'p99':>6s} {'peak MB':>8s}"
+    )
     print(f"{'ms per keystroke':33s} {figures}")
     for way in WAYS:
         with tempfile.TemporaryDirectory() as empty:
@@ -100,7 +103,7 @@ def type_text(way: str) -> None:
     over = sum(one > FRAME_MS for one in took)
     print(
         f"{way:33s} {median(took):6.2f} {p99(took):6.2f} {max(took):6.2f} {over:11d} {median(worked):15.2f} "
-        f"{p99(worked):6.2f}",
+        f"{p99(worked):6.2f} {peak_mb() or 0:8.0f}",
         flush=True,
     )
 

@@ -17,13 +17,14 @@ import scope_edge
 NAME = "scope-edge-desktop"
 # What the analysis cannot see, since the package imports it by name when it is first asked for.
 HIDDEN = ("scope_edge.budget", "scope_edge.policy", "scope_edge.pricing", "scope_edge.router")
-# The app stays on numpy's kernels, and does not build, train or evaluate; usearch, with numkong, is for bundles of half a
-# million anchors. Without these it has half the size.
+# The app stays on numpy's kernels, and does not build, train or evaluate; usearch, with numkong, is for bundles of half
+# a million anchors. Without these it has half the size.
 LEFT_OUT = (
-    "IPython", "llvmlite", "matplotlib", "numba", "numkong", "onnx", "pandas", "PIL", "polars", "pyarrow", "pytest", "scipy",
-    "sklearn", "sympy", "tkinter", "torch", "typer", "usearch", "yaml", "onnxruntime.tools", "onnxruntime.transformers",
-    "onnxruntime.quantization", "numpy.f2py", "numpy.testing", "scope_edge.kernels.ability", "scope_edge.kernels.choose",
-    "scope_edge.kernels.text", "scope_edge.kernels.topk", "scope_edge.kernels.weigh", "PySide6.QtNetwork",
+    "IPython", "PIL", "PySide6.QtNetwork", "llvmlite", "matplotlib", "numba", "numkong", "numpy.f2py", "numpy.testing",
+    "onnx", "onnxruntime.quantization", "onnxruntime.tools", "onnxruntime.transformers", "pandas", "polars", "pyarrow",
+    "pytest", "scipy", "scope_edge.kernels.ability", "scope_edge.kernels.choose", "scope_edge.kernels.text",
+    "scope_edge.kernels.topk", "scope_edge.kernels.weigh", "sklearn", "sympy", "tkinter", "torch", "typer", "usearch",
+    "yaml",
 )  # fmt: skip
 
 
