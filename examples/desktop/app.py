@@ -14,7 +14,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from theme import Look, Theme
 from window import Window
-from worker import Forecast, Forecaster
+from worker import Forecast, Forecaster, preload
 
 CHECKED_PROMPT = "A train leaves at 9:40 and arrives at 13:05 after a stop of 25 minutes. How long did it move?"
 _PATIENCE_MS = 60_000
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.check is not None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    preload()
     application = QApplication([sys.argv[0]])
     application.setApplicationName("scope-edge")
     forecaster = Forecaster(options.bundle)

@@ -32,7 +32,7 @@ from scope_edge.fingerprints import ModelCard
 __all__ = ["Window"]
 
 _PAUSE_MS = 250  # without a keystroke: time for the reasons, and to order the models anew
-_SHOW_EVERY_MS = 40  # answers come faster than anybody can read them, and each paints half of the window
+_ASK_EVERY_MS = 40  # nobody types faster; more would only keep the worker, and the interpreter's lock, busy
 _TURN = 5  # per cent of the dial, per press of a key
 
 
@@ -174,15 +174,15 @@ class Window(QMainWindow):
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._ask_why)
-        self._latest: Forecast | None = None
-        self._showing = QTimer(self)
-        self._showing.setSingleShot(True)
-        self._showing.setInterval(_SHOW_EVERY_MS)
-        self._showing.timeout.connect(self._show)
-        self.editor.textChanged.connect(self._ask)
-        self.dial.valueChanged.connect(self._ask)
+        self._asked: Request | None = None
+        self._pace = QTimer(self)
+        self._pace.setSingleShot(True)
+        self._pace.setInterval(_ASK_EVERY_MS)
+        self._pace.timeout.connect(self._ask)
+        self.editor.textChanged.connect(self._change)
+        self.dial.valueChanged.connect(self._change)
         self.forecaster.loaded.connect(self._show_pool)
-        self.forecaster.answered.connect(self._keep)
+        self.forecaster.answered.connect(self._show)
         self.forecaster.failed.connect(self._show_problem)
         self.theme.changed.connect(self._recolour)
         wear = QAction("Colours", self)
@@ -205,30 +205,31 @@ class Window(QMainWindow):
         prompt = self.editor.toPlainText()
         return Request(prompt, self.dial.value() / 100, with_reasons) if prompt.strip() else None
 
-    def _ask(self) -> None:
+    def _change(self) -> None:
         """On every keystroke, and every turn of the dial."""
-        request = self._request(with_reasons=False)
-        if request is None:
+        if self._request(with_reasons=False) is None:
             self._pause.stop()
             self._clear("Ready. Models are compared as you type.")
             return
-        self.forecaster.ask(request)
         self._pause.start()
+        if not self._pace.isActive():
+            self._ask()
+
+    def _ask(self) -> None:
+        """At once after a pause, at a steady pace within a flow of keystrokes."""
+        request = self._request(with_reasons=False)
+        if request is not None and request != self._asked:
+            self.forecaster.ask(request)
+            self._asked = request
+            self._pace.start()
 
     def _ask_why(self) -> None:
         request = self._request(with_reasons=True)
         if request is not None:
             self.forecaster.ask(request)
 
-    def _keep(self, forecast: Forecast) -> None:
-        """Of the answers that come before the next one is shown, the last one will be."""
-        self._latest = forecast
-        if not self._showing.isActive():
-            self._showing.start()
-
-    def _show(self) -> None:
-        forecast = self._latest
-        if forecast is None or not self.editor.toPlainText().strip():
+    def _show(self, forecast: Forecast) -> None:
+        if not self.editor.toPlainText().strip():
             return  # an answer to a text that is gone
         decision, explanation = forecast.decision, forecast.explanation
         estimates = decision.estimates
@@ -289,7 +290,7 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         self._pause.stop()
-        self._showing.stop()
+        self._pace.stop()
         super().closeEvent(event)
 
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QThread, QTimer, Signal, Slot
 
 from scope_edge import Decision, Estimates, Router, ScopeEdgeError, Tradeoff
+from scope_edge.runtime import without_telemetry
 
 if TYPE_CHECKING:
     from scope_edge.explanation import Explanation
 
-__all__ = ["Forecast", "Forecaster", "Mailbox", "Request", "Worker"]
+__all__ = ["Forecast", "Forecaster", "Mailbox", "Request", "Worker", "preload"]
 
 _LOOK_EVERY_MS = 2_000  # for a new version of the bundle
 
@@ -175,6 +176,17 @@ class Forecaster(QObject):
         """End the thread after what it does now; at most as long as loading takes."""
         self._thread.quit()
         self._thread.wait()
+
+
+def preload() -> None:
+    """Load the native libraries, before there is a window.
+
+    Python holds its lock while the system maps a library: some frames, in which a window could not be painted,
+    whichever thread it is that imports.
+    """
+    without_telemetry()
+    import onnxruntime  # noqa: F401
+    import tokenizers  # noqa: F401
 
 
 def _version(bundle: Path | None) -> object:
