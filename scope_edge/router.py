@@ -237,8 +237,8 @@ class Router:
     ) -> Decision:
         """Choose as `route` does, from within an event loop.
 
-        The compiled kernels decide in less time than it takes to hand a prompt to a thread and the decision back
-        (`python bench/aroute.py`), so that is done in place. A thread decides before they are warm, on a prompt
+        Handing a prompt to a thread and the decision back takes about as long as the compiled kernels do
+        (`python bench/aroute.py`), so they decide in place. A thread decides before they are warm, on a prompt
         of more than 100,000 characters, and within a running budget, whose file somebody may have locked.
 
         Cancelled while a thread is at it, it returns at once; what a budget reserves then is given back.
