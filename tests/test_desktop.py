@@ -326,6 +326,9 @@ def test_an_emptied_window_shows_nothing(window: Window, forecasts: list[Forecas
     window.editor.clear()
     QTest.qWait(200)  # the answer to "late" may come still
     assert (window.chosen.text(), window.figures.text(), window.table.rowCount()) == ("", "", 0)
+    window.editor.setPlainText("late")
+    settled(window, forecasts)
+    assert window.table.rowCount()
 
 
 def test_the_mailbox_keeps_the_latest() -> None:
@@ -394,6 +397,7 @@ def test_a_bundle_that_is_not_there_is_said(theme: Theme, tmp_path: Path) -> Non
     window.forecaster.start()
     window.editor.setPlainText(PROMPT)
     until(lambda: "No bundle at" in window.status.text(), "the problem")
+    assert "Nothing can be predicted" in window.aim.text()
     window.close()
     window.forecaster.close()
 

@@ -46,7 +46,8 @@ class Window(QMainWindow):
         super().__init__()
         self.forecaster = forecaster
         self.theme = theme
-        self._shipped = forecaster.shipped
+        self._prices = ""
+        self._asked: Request | None = None
         self._build()
         self._connect()
         self._recolour(theme.colours)
@@ -174,7 +175,6 @@ class Window(QMainWindow):
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._ask_why)
-        self._asked: Request | None = None
         self._pace = QTimer(self)
         self._pace.setSingleShot(True)
         self._pace.setInterval(_ASK_EVERY_MS)
@@ -209,6 +209,7 @@ class Window(QMainWindow):
         """On every keystroke, and every turn of the dial."""
         if self._request(with_reasons=False) is None:
             self._pause.stop()
+            self._asked = None
             self._clear("Ready. Models are compared as you type.")
             return
         self._pause.start()
@@ -244,6 +245,7 @@ class Window(QMainWindow):
         )
         self.worth.setText(worth(decision.value_usd))
         self.status.setText(f"{len(estimates.models)} models in {forecast.took_ms:.1f} ms; {self._prices}")
+        self.status.setToolTip("")
         if explanation is None:
             self.why.fade()
         else:
@@ -256,14 +258,16 @@ class Window(QMainWindow):
         self.shown.emit(forecast)
 
     def _show_pool(self, cards: Sequence[ModelCard]) -> None:
-        self._prices = price_note(cards, self._shipped)
+        self._prices = price_note(cards, self.forecaster.shipped)
         if not self.editor.toPlainText().strip():
             self.status.setText(f"{len(cards)} models; {self._prices}")
             self.aim.setText("Ready. Models are compared as you type.")
 
     def _show_problem(self, problem: str) -> None:
         self.status.setText(problem)
-        self.status.setToolTip(problem)
+        self.status.setToolTip(problem)  # the line may be cut off
+        if not self.chosen.text():
+            self.aim.setText("Nothing can be predicted. The line at the bottom says why.")
 
     def _clear(self, aim: str) -> None:
         self.table.clear()
@@ -305,12 +309,9 @@ def _caption(text: str = "", *, wraps: bool = False) -> QLabel:
     label = QLabel(text)
     label.setObjectName("caption")
     label.setWordWrap(wraps)
-    if not wraps:
-        # A long line is cut off; it must not widen the window.
-        label.setSizePolicy(
-            QSizePolicy.Policy.Ignored if not text else QSizePolicy.Policy.Preferred,
-            label.sizePolicy().verticalPolicy(),
-        )
+    if not text and not wraps:
+        # A long line that comes later is cut off; it must not widen the window.
+        label.setSizePolicy(QSizePolicy.Policy.Ignored, label.sizePolicy().verticalPolicy())
     return label
 
 
