@@ -168,7 +168,7 @@ class Forecaster(QObject):
         self._thread.start()
 
     def ask(self, request: Request) -> None:
-        """Leave a request, which takes a microsecond; it is answered unless it is overtaken."""
+        """Leave a request, in some microseconds; it is answered unless it is overtaken."""
         if self._mailbox.put(request):
             self._wake.emit()
 
