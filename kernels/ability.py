@@ -7,15 +7,15 @@ __all__ = ["fit_ability"]
 
 
 @njit(cache=True, nogil=True)
-def fit_ability(loadings, offsets, scores, prior_mean, prior_precision, mean, precision):
+def fit_ability(loadings, offsets, scores, weights, prior_mean, prior_precision, mean, precision):
     """Write the posterior mode of theta and the precision (Hessian) there.
 
-    Minimises  sum_i log(1 + exp(x_i)) - y_i x_i  +  (theta - mu)' P (theta - mu) / 2
+    Minimises  sum_i w_i (log(1 + exp(x_i)) - y_i x_i)  +  (theta - mu)' P (theta - mu) / 2
     with x_i = loadings_i . theta - offsets_i, by Newton's method with halved steps. The objective
     is strictly convex: the mode is unique.
 
-    loadings (n, K), offsets (n,), scores (n,) in [0, 1], prior_mean (K,), prior_precision (K, K)
-    positive definite; mean (K,) and precision (K, K) are overwritten. All float64.
+    loadings (n, K), offsets (n,), scores (n,) in [0, 1], weights (n,) above 0, prior_mean (K,),
+    prior_precision (K, K) positive definite; mean (K,) and precision (K, K) are overwritten. All float64.
     """
     n, k = loadings.shape
     gradient = np.empty(k)
@@ -23,7 +23,7 @@ def fit_ability(loadings, offsets, scores, prior_mean, prior_precision, mean, pr
     trial = np.empty(k)
     factor = np.empty((k, k))
     mean[:] = prior_mean
-    value = _objective(loadings, offsets, scores, prior_mean, prior_precision, mean)
+    value = _objective(loadings, offsets, scores, weights, prior_mean, prior_precision, mean)
     settled = 0
     for _ in range(100):
         for i in range(k):
@@ -36,8 +36,8 @@ def fit_ability(loadings, offsets, scores, prior_mean, prior_precision, mean, pr
             for i in range(k):
                 x += loadings[row, i] * mean[i]
             p = 1.0 / (1.0 + np.exp(-x))
-            error = p - scores[row]
-            curvature = p * (1.0 - p)
+            error = weights[row] * (p - scores[row])
+            curvature = weights[row] * (p * (1.0 - p))
             for i in range(k):
                 gradient[i] += error * loadings[row, i]
                 scaled = curvature * loadings[row, i]
@@ -58,7 +58,7 @@ def fit_ability(loadings, offsets, scores, prior_mean, prior_precision, mean, pr
             while size > 1e-8:
                 for i in range(k):
                     trial[i] = mean[i] - size * step[i]
-                tried = _objective(loadings, offsets, scores, prior_mean, prior_precision, trial)
+                tried = _objective(loadings, offsets, scores, weights, prior_mean, prior_precision, trial)
                 if tried < value:
                     value = tried
                     break
@@ -68,7 +68,7 @@ def fit_ability(loadings, offsets, scores, prior_mean, prior_precision, mean, pr
 
 
 @njit(cache=True, nogil=True)
-def _objective(loadings, offsets, scores, prior_mean, prior_precision, theta):
+def _objective(loadings, offsets, scores, weights, prior_mean, prior_precision, theta):
     n, k = loadings.shape
     value = 0.0
     for i in range(k):
@@ -79,7 +79,7 @@ def _objective(loadings, offsets, scores, prior_mean, prior_precision, theta):
         for i in range(k):
             x += loadings[row, i] * theta[i]
         # log(1 + exp(x)) without overflow
-        value += max(x, 0.0) + np.log1p(np.exp(-abs(x))) - scores[row] * x
+        value += weights[row] * (max(x, 0.0) + np.log1p(np.exp(-abs(x))) - scores[row] * x)
     return value
 
 

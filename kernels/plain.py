@@ -132,13 +132,13 @@ def _exp(x):
     return np.ldexp(total, whole.astype(np.int32))
 
 
-def fit_ability(loadings, offsets, scores, prior_mean, prior_precision, mean, precision):
+def fit_ability(loadings, offsets, scores, weights, prior_mean, prior_precision, mean, precision):
     """See `ability.fit_ability`."""
 
     def objective(theta):
         x = loadings @ theta - offsets
         off = theta - prior_mean
-        return 0.5 * off @ prior_precision @ off + np.sum(np.logaddexp(0.0, x) - scores * x)
+        return 0.5 * off @ prior_precision @ off + np.sum(weights * (np.logaddexp(0.0, x) - scores * x))
 
     mean[:] = prior_mean
     value = objective(mean)
@@ -146,8 +146,8 @@ def fit_ability(loadings, offsets, scores, prior_mean, prior_precision, mean, pr
     for _ in range(100):
         x = loadings @ mean - offsets
         p = np.exp(-np.logaddexp(0.0, -x))
-        gradient = prior_precision @ (mean - prior_mean) + loadings.T @ (p - scores)
-        precision[:] = prior_precision + (loadings * (p * (1.0 - p))[:, None]).T @ loadings
+        gradient = prior_precision @ (mean - prior_mean) + loadings.T @ (weights * (p - scores))
+        precision[:] = prior_precision + (loadings * (weights * (p * (1.0 - p)))[:, None]).T @ loadings
         if settled == 2:
             break
         step = np.linalg.solve(precision, gradient)

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError
 from scope_edge.index import INDEX_FILE, AnchorIndex
-from scope_edge.tensors import map_tensors
+from scope_edge.tensors import map_tensors, tensor_bytes
 
 __all__ = [
     "FORMAT",
@@ -202,8 +201,6 @@ def write_bundle(
     """
     import secrets
 
-    from safetensors.numpy import save
-
     if encoder_hash(encoder) != config["encoder"]["hash"]:
         raise BundleError(
             f"The encoder in {encoder} is not the one that the bundle was made with",
@@ -221,10 +218,11 @@ def write_bundle(
             if (encoder / name).exists():
                 shutil.copyfile(encoder / name, staging / name)
         marked = {"encoder_hash": str(config["encoder"]["hash"])}
-        (staging / "fingerprints.safetensors").write_bytes(save(_contiguous(fingerprints), _metadata(marked)))
+        (staging / "fingerprints.safetensors").write_bytes(tensor_bytes(fingerprints, _metadata(marked)))
         if anchors is not None:
             labelled = {**marked, "labels": anchor_labels or {}}
-            (staging / "anchors.safetensors").write_bytes(save(_contiguous(anchors), _metadata(labelled)))
+            data = tensor_bytes(anchors, _metadata(labelled), first="codes")
+            (staging / "anchors.safetensors").write_bytes(data)
         if index is not None:
             index.save(staging / INDEX_FILE)
         if models is not None:
@@ -292,10 +290,6 @@ def _move_into_place(staging: Path, target: Path) -> None:
 
 def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
-
-
-def _contiguous(tensors: Mapping[str, NDArray[Any]]) -> Tensors:
-    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
 
 
 def _sha256(file: Path) -> str:

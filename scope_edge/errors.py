@@ -6,6 +6,7 @@ __all__ = [
     "BudgetError",
     "BundleError",
     "ConfigError",
+    "EndpointError",
     "JournalError",
     "MissingExtraError",
     "OutcomesError",
@@ -69,6 +70,10 @@ class UsageError(ScopeEdgeError):
 
 class JournalError(ScopeEdgeError):
     """A journal of recorded outcomes cannot be used: locked, damaged, full, or another encoder's."""
+
+
+class EndpointError(ScopeEdgeError):
+    """An endpoint gives no answers, and no other question would change that."""
 
 
 class MissingExtraError(ScopeEdgeError):

@@ -223,7 +223,7 @@ class Evidence:
     """Outcomes of one model with the loadings of their prompts, n rows.
 
     a (n, rank), b (n,), c (n, length_rank), d (n,); scores (n,) in [0, 1]; log_tokens (n,), NaN
-    where unknown; noise (n,) of lengths around each, relative to the usual.
+    where unknown; noise (n,) of lengths around each, relative to the usual; weights (n,) of the scores, in (0, 1].
     """
 
     a: NDArray[Any]
@@ -233,6 +233,7 @@ class Evidence:
     scores: NDArray[Any]
     log_tokens: NDArray[Any]
     noise: NDArray[Any]
+    weights: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,8 @@ def fit_fingerprint(evidence: Evidence, population: Population, reach: float) ->
     """Fit one model's latents from its outcomes; `reach` is `Reach.of` their sources.
 
     theta is the maximum a posteriori estimate of the logistic response model under the
-    population prior, psi the ridge regression (the same under a Gaussian likelihood).
+    population prior, the log-likelihood of each score times its weight; psi is the ridge regression
+    (the same under a Gaussian likelihood).
     """
     rank = len(population.theta_mean)
     theta, precision = np.empty(rank), np.empty((rank, rank))
@@ -262,6 +264,7 @@ def fit_fingerprint(evidence: Evidence, population: Population, reach: float) ->
         np.ascontiguousarray(evidence.a, np.float64),
         np.ascontiguousarray(evidence.b, np.float64),
         np.ascontiguousarray(evidence.scores, np.float64),
+        np.ascontiguousarray(evidence.weights, np.float64),
         np.ascontiguousarray(population.theta_mean),
         np.ascontiguousarray(population.theta_precision),
         theta,

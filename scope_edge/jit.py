@@ -70,8 +70,9 @@ def warmup() -> bool:
     -------
     bool
         True if the compiled kernels serve now; False if numba's JIT is disabled
-        (NUMBA_DISABLE_JIT), where numpy is the faster of the two, or if this process was forked
-        in the middle of a warm-up.
+        (NUMBA_DISABLE_JIT), where numpy is the faster of the two, if this process was forked
+        in the middle of a warm-up, or if there is nothing to compile with: a frozen application may
+        have left numba out, or the files of the kernels, without which it has no cache.
     """
     with _lock:
         if not _current.compiled and not _stranded:
@@ -118,7 +119,12 @@ if hasattr(os, "register_at_fork"):
 def _compile() -> None:
     """Switch to the kernels of the query path as soon as they are ready, and then to the rest."""
     global _current
-    import numba
+    try:
+        import numba
+    except ModuleNotFoundError as error:
+        if error.name != "numba":
+            raise
+        return
 
     if numba.config.DISABLE_JIT:
         return
@@ -129,10 +135,13 @@ def _compile() -> None:
         # directory: let it use one that ends with this process.
         import tempfile
 
-        folder = tempfile.TemporaryDirectory(prefix="scope-edge-")
-        atexit.register(folder.cleanup)
-        numba.config.CACHE_DIR = folder.name
-        modules = _import_kernels()
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="scope-edge-")
+            atexit.register(folder.cleanup)
+            numba.config.CACHE_DIR = folder.name
+            modules = _import_kernels()
+        except (OSError, RuntimeError):
+            return
     text, topk, weigh, choose, ability = modules
     reading = Reading(text.list_pieces, text.read_ascii)
     query_path = Kernels(
@@ -151,7 +160,7 @@ def _compile() -> None:
     _current = query_path
     if not _ending.is_set():
         one = np.eye(1)
-        ability.fit_ability(one, np.zeros(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))
+        ability.fit_ability(one, np.zeros(1), np.ones(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))
         _current = replace(query_path, fit_ability=ability.fit_ability)
 
 

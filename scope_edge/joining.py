@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.anchors import AnchorSet
+from scope_edge.difficulty import difficulties
 from scope_edge.encoder import Encoder, Encoding, check_prompt
 from scope_edge.errors import OutcomesError, PromptError
 from scope_edge.estimator import Estimator
@@ -26,10 +26,39 @@ from scope_edge.fingerprints import (
 from scope_edge.outcomes import OutcomeRow
 from scope_edge.pricing import Price
 
-__all__ = ["SAME_PROMPT", "Learned", "informative_anchors", "known_by_anchors", "learn"]
+__all__ = ["SAME_PROMPT", "Learned", "Places", "informative_anchors", "known_by_anchors", "learn", "place"]
 
 SAME_PROMPT = 0.999
 """Cosine from which a prompt counts as an anchor's own."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where n prompts lie among the anchors, and what is known of them before a model answers.
+
+    nearest (n,) int: rows of the anchors nearest to each; same (n,) bool: whether it is the same prompt. a (n, rank),
+    b (n,), c (n, length_rank), d (n,): loadings; noise (n,) of lengths around each; n_tokens (n,): estimated, NaN
+    where the prompt's text is not known; weights (n,): how much a score on each counts, in (0, 1].
+    """
+
+    nearest: NDArray[np.intp]
+    same: NDArray[np.bool_]
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    c: NDArray[np.float64]
+    d: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    n_tokens: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    def evidence(
+        self, scores: NDArray[np.float64], log_tokens: NDArray[np.float64], rows: NDArray[np.intp] | None = None
+    ) -> Evidence:
+        """What results on these prompts, or on some rows of them, say of a model."""
+        at = slice(None) if rows is None else rows
+        return Evidence(
+            self.a[at], self.b[at], self.c[at], self.d[at], scores, log_tokens, self.noise[at], self.weights[at]
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,64 +76,94 @@ class Learned:
     sources: list[str]
 
 
-def learn(rows: Sequence[OutcomeRow], encoder: Encoder, estimator: Estimator) -> Learned:
+def learn(rows: Sequence[OutcomeRow], encoder: Encoder, estimator: Estimator, name: str | None = None) -> Learned:
     """Embed the rows' prompts and find the anchors that are the same prompts.
 
     A row with a prompt is judged by its prompt, and its query_id only tells near-identical anchors
-    apart; a row without a prompt must name an anchor.
+    apart; a row without a prompt must name an anchor. What the pool has of a model of this name does not count.
 
     Raises
     ------
     OutcomesError
         A prompt cannot be routed, or a query_id is no anchor's. The row is named.
     """
-    anchors = estimator.anchors
-    z, loadings = [], list[tuple[Any, Any, Any, Any]]()
+    places = place(rows, encoder, estimator, name)
     cells: dict[int, list[int]] = defaultdict(list)
-    ratios, sources = [], []
-    for number, (row, encoding) in enumerate(zip(rows, _encode(rows, encoder), strict=True)):
-        if encoding is None:
-            nearest, same = _named(row, number, anchors), True
-        else:
-            nearest, same = _nearest(row, encoding, anchors)
-            if row.input_tokens:
-                ratios.append(row.input_tokens / encoding.n_tokens)
-        if encoding is None or same:
-            # The stored loadings are honest: the encoder may remember an anchor from its training.
-            loadings.append((anchors.a[nearest], anchors.b[nearest], anchors.c[nearest], anchors.d[nearest]))
-            cells[nearest].append(number)
-        else:
-            loadings.append((encoding.a, encoding.b, encoding.c, encoding.d))
-        z.append(anchors.z([nearest])[0] if encoding is None else encoding.z)
-        sources.append(anchors.sources[nearest])
+    for number in np.flatnonzero(places.same).tolist():
+        cells[int(places.nearest[number])].append(number)
     scores = np.array([row.score for row in rows])
     lengths = np.log1p(np.array([np.nan if row.output_tokens is None else row.output_tokens for row in rows]))
-    a, b, c, d = (np.array(column) for column in zip(*loadings, strict=True))
+    ratios = np.array([row.input_tokens or np.nan for row in rows]) / places.n_tokens
+    ratios = ratios[np.isfinite(ratios)]
+    n_anchors = len(estimator.anchors)
     return Learned(
-        evidence=Evidence(a, b, c, d, scores, lengths, estimator.noise(np.array(z))),
-        anchor_scores=encode_scores(_column(cells, scores, len(anchors))),
-        anchor_lengths=encode_lengths(_column(cells, lengths, len(anchors))),
-        token_ratio=float(np.median(ratios)) if ratios else 1.0,
-        sources=sources,
+        evidence=places.evidence(scores, lengths),
+        anchor_scores=encode_scores(_column(cells, scores, n_anchors)),
+        anchor_lengths=encode_lengths(_column(cells, lengths, n_anchors)),
+        token_ratio=float(np.median(ratios)) if len(ratios) else 1.0,
+        sources=[estimator.anchors.sources[row] for row in places.nearest],
+    )
+
+
+def place(rows: Sequence[OutcomeRow], encoder: Encoder, estimator: Estimator, name: str | None = None) -> Places:
+    """Where the rows' prompts lie among the anchors; see `learn`, which raises the same."""
+    anchors, pool = estimator.anchors, estimator.fingerprints
+    nearest, same = np.empty(len(rows), np.intp), np.ones(len(rows), bool)
+    encodings = _encode(rows, encoder)
+    for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
+        if encoding is None:
+            nearest[number] = _named(row, number, anchors)
+        else:
+            nearest[number], same[number] = _nearest(row, encoding, anchors)
+    # The stored loadings are honest: the encoder may remember an anchor from its training.
+    loadings = anchors.loadings[nearest].astype(np.float64)
+    z = anchors.z(nearest)
+    for number, encoding in enumerate(encodings):
+        if encoding is not None:
+            z[number] = encoding.z
+            if not same[number]:
+                loadings[number] = encoding.loadings
+    rank = anchors.rank
+    left_out = np.full(int(same.sum()), pool.names.index(name) if name in pool.names else -1)
+    loadings[same, rank] = difficulties(anchors, pool, nearest[same], left_out)
+    return Places(
+        nearest=nearest,
+        same=same,
+        a=loadings[:, :rank],
+        b=loadings[:, rank],
+        c=loadings[:, rank + 1 : -1],
+        d=loadings[:, -1],
+        noise=estimator.noise(z),
+        n_tokens=np.array([np.nan if encoding is None else encoding.n_tokens for encoding in encodings]),
+        weights=np.array([row.weight for row in rows], np.float64),
     )
 
 
 def known_by_anchors(
-    names: Sequence[str], scores: NDArray[np.float32], log_tokens: NDArray[np.float32], estimator: Estimator
+    names: Sequence[str],
+    scores: NDArray[np.float32],
+    log_tokens: NDArray[np.float32],
+    estimator: Estimator,
+    own: NDArray[np.intp] | None = None,
 ) -> Estimator:
     """The estimator of a pool of M models of which nothing is known but results on the anchors.
 
     Parameters
     ----------
     scores, log_tokens : float32 arrays of shape (n_anchors, M), NaN where missing.
+    own : int array of shape (M,), optional
+        The columns of these models in the estimator's pool, if they are there: what they are judged by does not
+        hold their own results.
     """
     anchors, population = estimator.anchors, estimator.fingerprints.population
     parts, noise = [], estimator.noise(anchors.z(np.arange(len(anchors))))
     for column in range(len(names)):
         rows = np.flatnonzero(np.isfinite(scores[:, column]))
+        left_out = None if own is None else np.full(len(rows), own[column])
+        b = difficulties(anchors, estimator.fingerprints, rows, left_out)
         evidence = Evidence(
-            anchors.a[rows], anchors.b[rows], anchors.c[rows], anchors.d[rows],
-            scores[rows, column], log_tokens[rows, column], noise[rows],
+            anchors.a[rows], b, anchors.c[rows], anchors.d[rows],
+            scores[rows, column], log_tokens[rows, column], noise[rows], np.ones(len(rows)),
         )  # fmt: skip
         reach = estimator.reach.of([anchors.sources[row] for row in rows])
         parts.append(fit_fingerprint(evidence, population, reach))

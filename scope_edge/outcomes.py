@@ -22,7 +22,16 @@ from scope_edge.errors import MissingExtraError, OutcomesError
 from scope_edge.price_source import PriceSource, missing_price
 from scope_edge.pricing import is_date
 
-__all__ = ["USABLE_TOKENS", "ModelRow", "OutcomeRow", "OutcomeTable", "read_prompts", "read_rows", "read_table"]
+__all__ = [
+    "USABLE_TOKENS",
+    "ModelRow",
+    "OutcomeRow",
+    "OutcomeTable",
+    "read_file_rows",
+    "read_prompts",
+    "read_rows",
+    "read_table",
+]
 
 USABLE_TOKENS = frozenset({"usage", "bpe", "bpe+thinking"})
 """Kinds of token counts that say what a call really cost; others leave hidden reasoning out."""
@@ -33,13 +42,17 @@ MAX_TOKENS = 1e9
 
 @dataclass(frozen=True)
 class OutcomeRow:
-    """One answer of one model. `output_tokens` and `input_tokens` are None where unknown."""
+    """One answer of one model. `output_tokens` and `input_tokens` are None where unknown.
+
+    weight, in (0, 1], is how much of what the score says of the model counts.
+    """
 
     score: float
     prompt: str | None = None
     query_id: str | None = None
     output_tokens: float | None = None
     input_tokens: float | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -206,8 +219,8 @@ def read_rows(outcomes: Any) -> list[OutcomeRow]:
     ----------
     outcomes : path, sequence of mappings, or a pandas, polars or pyarrow table
         Rows with `score` in [0, 1], `prompt` or `query_id`, and optionally `output_tokens`,
-        `input_tokens` and `tokens_kind`. Other columns are ignored. A path ends in .csv, .jsonl,
-        .json or .parquet.
+        `input_tokens`, `tokens_kind` and `weight` (see `OutcomeRow`). Other columns are ignored. A path
+        ends in .csv, .jsonl, .json or .parquet.
 
     Raises
     ------
@@ -248,7 +261,12 @@ def _outcome_row(row: Any, number: int) -> OutcomeRow:
     kind = _text(row.get("tokens_kind"))
     if kind is not None and kind not in USABLE_TOKENS:
         tokens["output_tokens"] = None
-    return OutcomeRow(score=score, prompt=prompt, query_id=query_id, **tokens)
+    weight = _number(row.get("weight"))
+    if weight is not None and not 0 < weight <= 1:
+        raise OutcomesError(
+            f"{where}: bad weight", expected="a number above 0, at most 1, or nothing", got=repr(row.get("weight"))
+        )
+    return OutcomeRow(score, prompt, query_id, **tokens, weight=1.0 if weight is None else weight)
 
 
 def read_prompts(path: str | Path) -> list[str]:
@@ -268,7 +286,7 @@ def read_prompts(path: str | Path) -> list[str]:
         except (OSError, ValueError) as error:
             raise OutcomesError(f"Cannot read the prompts in {file}", got=str(error)) from error
     else:
-        rows = _file_rows(file)
+        rows = read_file_rows(file)
     prompts = []
     for number, row in enumerate(rows, 1):
         prompt = _text(row.get("prompt")) if isinstance(row, Mapping) else None
@@ -282,7 +300,7 @@ def read_prompts(path: str | Path) -> list[str]:
 
 def _mappings(outcomes: Any) -> Iterable[Any]:
     if isinstance(outcomes, str | Path):
-        return _file_rows(Path(outcomes))
+        return read_file_rows(Path(outcomes))
     # pyarrow, polars and pandas, told apart by their methods so that none of them is imported
     for method, arguments in (("to_pylist", ()), ("to_dicts", ()), ("to_dict", ("records",))):
         if hasattr(outcomes, method):
@@ -296,7 +314,8 @@ def _mappings(outcomes: Any) -> Iterable[Any]:
     )
 
 
-def _file_rows(path: Path) -> list[Any]:
+def read_file_rows(path: Path) -> list[Any]:
+    """The rows of a .csv, .jsonl, .json or .parquet file as they are, whatever they are about."""
     try:
         if path.suffix == ".csv":
             limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Router"]
 
 _WARM_AFTER = 8  # decisions: a one-shot command never pays for the compiler
+_BRIEF_CHARS = 100_000  # a longer prompt takes a while to be looked through, whatever reads it
 
 
 class Router:
@@ -221,6 +223,62 @@ class Router:
         chosen = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
         return chosen.decide(self.estimate(prompt, models))
 
+    async def aroute(
+        self,
+        prompt: str,
+        *,
+        alpha: float | None = None,
+        value_usd: float | None = None,
+        min_accuracy: float | None = None,
+        max_cost_usd: float | None = None,
+        risk: float | None = None,
+        policy: DecisionRule | None = None,
+        models: str | Sequence[str] | None = None,
+    ) -> Decision:
+        """Choose as `route` does, from within an event loop.
+
+        Handing a prompt to a thread and the decision back takes about as long as the compiled kernels do
+        (`python bench/aroute.py`), so they decide in place. A thread decides before they are warm, on a prompt
+        of more than 100,000 characters, and within a running budget, whose file somebody may have locked.
+
+        Cancelled while a thread is at it, it returns at once; what a budget reserves then is given back.
+
+        Parameters
+        ----------
+        alpha, value_usd, min_accuracy, max_cost_usd, risk, policy, models
+            As in `route`.
+
+        Raises
+        ------
+        PromptError, UnknownModelError, UsageError, BudgetError
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> router = Router.load()
+        >>> asyncio.run(router.aroute("What is 17 * 23?")).model == router.route("What is 17 * 23?").model
+        True
+        """
+        rule = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
+        is_brief = not isinstance(prompt, str) or len(prompt) <= _BRIEF_CHARS
+        if is_brief and isinstance(rule, Policy) and jit.kernels().compiled:
+            return rule.decide(self.estimate(prompt, models))
+        import asyncio
+        from concurrent.futures import Future
+
+        decided: Future[Decision] = Future()
+
+        def decide() -> Decision:
+            decided.set_result(rule.decide(self.estimate(prompt, models)))
+            return decided.result()
+
+        try:
+            return await asyncio.to_thread(decide)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped: it gives back what it has reserved for nobody, now or when it comes to it.
+            decided.add_done_callback(lambda done: _give_back(rule, done.result()))
+            raise
+
     def route_batch(
         self,
         prompts: Sequence[str],
@@ -320,7 +378,7 @@ class Router:
         if name in self.models and not replace:
             raise UsageError(f"The pool has a model {name!r} already", remedy="Pass replace=True, or remove it first.")
         rows = read_rows(outcomes)
-        learned = learn(rows, self._encoder, self._base)
+        learned = learn(rows, self._encoder, self._base, name)
         with self._changing:
             pool = self._base.fingerprints
             part = fit_fingerprint(learned.evidence, pool.population, self._base.reach.of(learned.sources))
@@ -578,7 +636,23 @@ def _policy(
         return Cheapest(min_accuracy, max_cost_usd=max_cost_usd, risk=risk)
     if alpha is None and value_usd is None and max_cost_usd is not None:
         return Best(max_cost_usd, risk=risk)
+    if value_usd is min_accuracy is max_cost_usd is risk is None and isinstance(alpha, float | None):
+        return _dialled(alpha)
     return Tradeoff(alpha, value_usd, min_accuracy=min_accuracy, max_cost_usd=max_cost_usd, risk=risk)
+
+
+@lru_cache(maxsize=64)
+def _dialled(alpha: float | None) -> Tradeoff:
+    """What most decisions are made by: checked once, not at every prompt."""
+    return Tradeoff(alpha)
+
+
+def _give_back(rule: DecisionRule, decision: Decision) -> None:
+    """Free what a running budget holds for a decision."""
+    from scope_edge.budget import Budget
+
+    if decision.ticket and isinstance(rule, Budget):
+        rule.cancel(decision)
 
 
 def _limits(rule: DecisionRule) -> Policy:

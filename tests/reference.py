@@ -97,33 +97,33 @@ def weigh_evidence(
     return np.array(terms).T, np.array(out).T, [sum(cosines[:5].tolist()) / len(cosines[:5]), noise]
 
 
-def fit_ability(loadings, offsets, scores, prior_mean, prior_precision):
+def fit_ability(loadings, offsets, scores, weights, prior_mean, prior_precision):
     """Mode by bisection of one coordinate's derivative after the other, until nothing moves."""
     theta = [float(value) for value in prior_mean]
     for _ in range(2000):
         moved = 0.0
         for axis in range(len(theta)):
             before = theta[axis]
-            theta[axis] = _root_along(axis, theta, loadings, offsets, scores, prior_mean, prior_precision)
+            theta[axis] = _root_along(axis, theta, loadings, offsets, scores, weights, prior_mean, prior_precision)
             moved = max(moved, abs(theta[axis] - before))
         if moved < 1e-13:
             break
-    return theta, hessian(loadings, offsets, prior_precision, theta)
+    return theta, hessian(loadings, offsets, weights, prior_precision, theta)
 
 
-def gradient(loadings, offsets, scores, prior_mean, prior_precision, theta) -> list[float]:
+def gradient(loadings, offsets, scores, weights, prior_mean, prior_precision, theta) -> list[float]:
     k = len(theta)
-    return [_derivative(i, theta, loadings, offsets, scores, prior_mean, prior_precision) for i in range(k)]
+    return [_derivative(i, theta, loadings, offsets, scores, weights, prior_mean, prior_precision) for i in range(k)]
 
 
-def hessian(loadings, offsets, prior_precision, theta) -> list[list[float]]:
+def hessian(loadings, offsets, weights, prior_precision, theta) -> list[list[float]]:
     k = len(theta)
     result = [[float(prior_precision[i][j]) for j in range(k)] for i in range(k)]
-    for loading, offset in zip(loadings.tolist(), offsets.tolist(), strict=True):
+    for loading, offset, weight in zip(loadings.tolist(), offsets.tolist(), weights.tolist(), strict=True):
         p = _sigmoid(_dot(loading, theta) - offset)
         for i in range(k):
             for j in range(k):
-                result[i][j] += p * (1 - p) * loading[i] * loading[j]
+                result[i][j] += weight * p * (1 - p) * loading[i] * loading[j]
     return result
 
 
@@ -144,10 +144,11 @@ def _root_along(axis, theta, *problem) -> float:
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
 
 
-def _derivative(axis, theta, loadings, offsets, scores, prior_mean, prior_precision) -> float:
+def _derivative(axis, theta, loadings, offsets, scores, weights, prior_mean, prior_precision) -> float:
     terms = [prior_precision[axis][j] * (theta[j] - prior_mean[j]) for j in range(len(theta))]
-    for loading, offset, score in zip(loadings.tolist(), offsets.tolist(), scores.tolist(), strict=True):
-        terms.append((_sigmoid(_dot(loading, theta) - offset) - score) * loading[axis])
+    rows = zip(loadings.tolist(), offsets.tolist(), scores.tolist(), weights.tolist(), strict=True)
+    for loading, offset, score, weight in rows:
+        terms.append(weight * (_sigmoid(_dot(loading, theta) - offset) - score) * loading[axis])
     return math.fsum(terms)
 
 

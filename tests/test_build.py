@@ -362,9 +362,8 @@ def of_sources(offsets: np.ndarray, rank: int = 2, n: int = 40, seed: int = 0):
         logit = np.repeat(row, n)
         scores = (rng.random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(np.float32)
         nothing = np.full(len(logit), np.nan)
-        evidence.append(
-            Evidence(a, np.zeros(len(logit)), np.ones((len(logit), 1)), nothing * 0, scores, nothing, nothing)
-        )
+        ones = np.ones(len(logit))
+        evidence.append(Evidence(a, 0 * ones, ones[:, None], 0 * nothing, scores, nothing, nothing, ones))
         sources.append(np.repeat([f"s{i}" for i in range(len(row))], n))
     return evidence, sources
 

@@ -364,6 +364,9 @@ def test_the_commands_are_those_that_exist_now():
         "add-model",
         "set-model",
         "import",
+        "questions",
+        "grade",
+        "fingerprint",
         "remove-model",
         "plan",
         "verify",
@@ -573,3 +576,9 @@ def test_a_reader_that_has_gone_is_no_traceback():
         os.close(writing)
     assert run.returncode == 1
     assert run.stderr == b""
+
+
+def test_the_module_is_the_command():
+    run = subprocess.run([sys.executable, "-m", "scope_edge", "models", "--json"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)

@@ -296,8 +296,9 @@ def test_joining_from_few_outcomes_is_compared_with_all(small_bundle, tmp_path):
     entry = report["models"]["newcomer"]
     assert entry["n_train"] == 336
     assert report["chosen"]["auroc"][-1] == report["random"]["auroc"][-1] == entry["auroc_all"]
-    assert set(report["coverage"]) == {"8", "25"}
-    assert all(0 <= share <= 1 for share in report["coverage"].values())
+    for name in ("coverage", "coverage_chosen"):
+        assert set(report[name]) == {"8", "25"}
+        assert all(0 <= share <= 1 for share in report[name].values())
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     console = Console(width=120)
     with console.capture() as captured:

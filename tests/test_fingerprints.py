@@ -42,7 +42,7 @@ def evidence(scores, log_tokens) -> Evidence:
     n = len(scores)
     return Evidence(
         a=np.tile(np.array([1.0, 0.0]), (n, 1)), b=np.zeros(n), c=np.ones((n, 1)), d=np.full(n, 2.0),
-        scores=np.array(scores, float), log_tokens=np.array(log_tokens, float), noise=np.ones(n),
+        scores=np.array(scores, float), log_tokens=np.array(log_tokens, float), noise=np.ones(n), weights=np.ones(n),
     )  # fmt: skip
 
 

@@ -26,9 +26,9 @@ def nearest(kind, z, anchors, scales, k):
     return indices.tolist(), cosines.tolist()
 
 
-def fitted(kind, loadings, offsets, scores, prior_mean, prior_precision):
+def fitted(kind, loadings, offsets, scores, weights, prior_mean, prior_precision):
     mean, precision = np.full_like(prior_mean, np.nan), np.full_like(prior_precision, np.nan)
-    FIT[kind](loadings, offsets, scores, prior_mean, prior_precision, mean, precision)
+    FIT[kind](loadings, offsets, scores, weights, prior_mean, prior_precision, mean, precision)
     return mean, precision
 
 
@@ -281,6 +281,7 @@ def fits(draw):
         draw(arrays(np.float64, (n, k), elements=number)),
         draw(arrays(np.float64, n, elements=number)),
         draw(arrays(np.float64, n, elements=st.sampled_from([0.0, 0.25, 1.0]))),
+        draw(arrays(np.float64, n, elements=st.sampled_from([0.1, 0.56, 1.0]))),
         draw(arrays(np.float64, k, elements=number)),
         root @ root.T / 4 + np.eye(k),
     )
@@ -310,15 +311,35 @@ def test_fit_twins_agree_to_float32_and_the_gradient_vanishes(problem):
 def test_fit_twins_agree_on_the_sizes_of_a_joining_model(seed):
     rng = np.random.default_rng(seed)
     scores = (rng.random(100) < 0.6).astype(float)
-    problem = (rng.normal(size=(100, 6)), rng.normal(size=100), scores, rng.normal(size=6), np.eye(6))
+    problem = (
+        rng.normal(size=(100, 6)),
+        rng.normal(size=100),
+        scores,
+        rng.uniform(0.1, 1, 100),
+        rng.normal(size=6),
+        np.eye(6),
+    )
     for compiled, numpys in zip(fitted("compiled", *problem), fitted("plain", *problem), strict=True):
         assert np.array_equal(compiled.astype(np.float32), numpys.astype(np.float32))
 
 
 @both
+def test_two_outcomes_of_half_weight_are_one(kind):
+    rng = np.random.default_rng(0)
+    loadings, offsets, scores = rng.normal(size=(30, 2)), rng.normal(size=30), (rng.random(30) < 0.5).astype(float)
+    prior = (np.zeros(2), np.eye(2))
+    once = fitted(kind, loadings, offsets, scores, np.ones(30), *prior)
+    twice = fitted(
+        kind, *(np.concatenate([part, part]) for part in (loadings, offsets, scores)), np.full(60, 0.5), *prior
+    )
+    for one, other in zip(once, twice, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+@both
 def test_fit_without_outcomes_is_the_prior(kind):
     prior_mean, prior_precision = np.array([0.3, -1.7]), np.array([[2.0, 0.5], [0.5, 1.0]])
-    nothing = (np.empty((0, 2)), np.empty(0), np.empty(0))
+    nothing = (np.empty((0, 2)), np.empty(0), np.empty(0), np.empty(0))
     mean, precision = fitted(kind, *nothing, prior_mean, prior_precision)
     assert np.array_equal(mean, prior_mean)
     assert np.array_equal(precision, prior_precision)
@@ -327,7 +348,7 @@ def test_fit_without_outcomes_is_the_prior(kind):
 @both
 def test_fit_with_zero_loadings_is_the_prior(kind):
     prior_mean, prior_precision = np.array([0.3, -1.7]), np.diag([2.0, 1.0])
-    mean, precision = fitted(kind, np.zeros((5, 2)), np.ones(5), np.ones(5), prior_mean, prior_precision)
+    mean, precision = fitted(kind, np.zeros((5, 2)), np.ones(5), np.ones(5), np.ones(5), prior_mean, prior_precision)
     assert np.array_equal(mean, prior_mean)
     assert np.array_equal(precision, prior_precision)
 
@@ -335,7 +356,14 @@ def test_fit_with_zero_loadings_is_the_prior(kind):
 @both
 def test_fit_leaves_its_inputs_alone(kind):
     rng = np.random.default_rng(0)
-    inputs = (rng.normal(size=(9, 2)), rng.normal(size=9), rng.random(9), rng.normal(size=2), np.eye(2) * 2)
+    inputs = (
+        rng.normal(size=(9, 2)),
+        rng.normal(size=9),
+        rng.random(9),
+        rng.random(9) + 0.1,
+        rng.normal(size=2),
+        np.eye(2) * 2,
+    )
     copies = [value.copy() for value in inputs]
     fitted(kind, *inputs)
     for value, copy in zip(inputs, copies, strict=True):
@@ -346,7 +374,7 @@ def test_fit_leaves_its_inputs_alone(kind):
 @pytest.mark.parametrize("score", [0.0, 1.0])
 def test_fit_of_a_model_that_is_always_the_same_stays_finite(kind, score):
     loadings, zeros = np.ones((300, 1)), np.zeros(300)
-    mean, precision = fitted(kind, loadings, zeros, np.full(300, score), np.zeros(1), np.eye(1))
+    mean, precision = fitted(kind, loadings, zeros, np.full(300, score), np.ones(300), np.zeros(1), np.eye(1))
     assert np.isfinite(mean).all()
     assert np.isfinite(precision).all()
     assert (mean[0] > 0) == bool(score)
@@ -360,6 +388,6 @@ def test_fit_survives_logits_beyond_the_range_of_exp(kind, sign):
     loadings, offsets, scores = np.full((1, 1), 1.0), np.array([sign * 2000.0]), np.array([0.5])
     # Compiled code is silent about an overflow to infinity; without the JIT numpy would warn of it.
     with np.errstate(over="ignore"):
-        mean, precision = fitted(kind, loadings, offsets, scores, np.zeros(1), np.eye(1))
+        mean, precision = fitted(kind, loadings, offsets, scores, np.ones(1), np.zeros(1), np.eye(1))
     assert mean[0] == pytest.approx(sign * 0.5)
     assert precision[0, 0] == pytest.approx(1.0)

@@ -136,6 +136,30 @@ def test_two_hundred_exits_during_the_warm_up_are_clean():
     assert (run.stdout.strip(), run.stderr) == (b"done", b"")
 
 
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "sys.modules['numba'] = None",
+        # Without the kernels' files numba has no place for its cache, and without a folder for temporary ones no other.
+        "from numba.core.caching import CacheImpl; CacheImpl._locator_classes = []",
+        "from numba.core.caching import CacheImpl; CacheImpl._locator_classes = []\n"
+        "import tempfile; tempfile.tempdir = '/nowhere'",
+    ],
+    ids=["numba", "files", "temporary"],
+)
+def test_what_a_frozen_application_left_out_is_not_missed(lost):
+    code = (
+        "import sys\n"
+        f"{lost}\n"
+        "from scope_edge import Router, jit\n"
+        "router = Router.load()\n"
+        "models = {router.route('What is 17 * 23?').model for _ in range(20)}\n"
+        "print(len(models), jit.warmup(), jit.kernels().compiled)\n"
+    )
+    run = run_python(code, env={"NUMBA_DISABLE_JIT": None})
+    assert (run.stdout.split(), run.stderr) == ([b"1", b"False", b"False"], b"")
+
+
 def test_a_fork_during_the_warm_up_does_not_hang():
     run = run_python(
         "import os, signal, time\n"

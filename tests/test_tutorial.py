@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from pages import shape
 
 from scope_edge.cli.app import main
 
@@ -30,11 +31,6 @@ def steps(page: str) -> list[Step]:
             command, _, shown = part.partition("\n")
             found.append(Step(shlex.split(command), shown))
     return found
-
-
-def shape(text: str) -> list[str]:
-    """The text without its figures, which may differ in the last digit elsewhere, and without the lines of tables."""
-    return re.sub(r"[─━┏┓┗┛┃│┡┩┳╇┴└┘]|[-+]?\d[\d.,]*(e-\d+)?", " ", text).split()
 
 
 def test_the_page_is_what_the_commands_print(monkeypatch, capfd, tmp_path):

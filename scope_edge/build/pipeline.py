@@ -182,6 +182,7 @@ def evidence_of(
         scores=scores[rows],
         log_tokens=np.log1p(output_tokens[rows]),
         noise=np.ones(len(rows)),  # not known before there are anchors
+        weights=np.ones(len(rows)),
     )
 
 

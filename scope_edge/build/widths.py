@@ -51,7 +51,8 @@ def interval_scale(
         rows = np.flatnonzero(np.isfinite(known[:, column]))
         rows = rows if n is None else rng.permutation(rows)[:n]
         seen[rows, index], sizes[rows, index] = known[rows, column], lengths[rows, column]
-    joined = known_by_anchors([str(index) for index in range(len(trials))], seen, sizes, estimator)
+    own = np.array([column for column, _ in trials])
+    joined = known_by_anchors([str(index) for index in range(len(trials))], seen, sizes, estimator, own)
     progress.advance(task)
     estimates = joined.estimate_batch(asked)
     centre, high = _logit(estimates.p_correct), _logit(estimates.p_high)

@@ -7,7 +7,18 @@ import sys
 import typer
 
 from scope_edge import __version__
-from scope_edge.cli import explaining, importing, making, planning, pool, query, serving, speed
+from scope_edge.cli import (
+    explaining,
+    fingerprinting,
+    importing,
+    making,
+    planning,
+    pool,
+    query,
+    questions,
+    serving,
+    speed,
+)
 from scope_edge.errors import ScopeEdgeError
 
 __all__ = ["app", "main"]
@@ -41,6 +52,8 @@ pool.register(app)
 planning.register(app)
 importing.register(app)
 making.register(app)
+questions.register(app)
+fingerprinting.register(app)
 speed.register(app)
 serving.register(app)
 

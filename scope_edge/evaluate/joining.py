@@ -50,9 +50,9 @@ def joining(
     -------
     dict
         counts, with "all" last. random, chosen: pooled AUROC over the models with at least 300 train
-        outcomes, mean, least and greatest over draws. coverage: share of (model, prompt) cells whose P
-        from all anchors lies in the 80% interval from so many; mean_coverage: share of (model, source)
-        pairs whose observed mean lies in the interval of that mean. Both over chosen anchors.
+        outcomes, mean, least and greatest over draws. coverage: share of (model, prompt) cells whose P from all
+        anchors lies in the 80% interval from so many at random; coverage_chosen: from so many chosen ones.
+        mean_coverage: share of (model, source) pairs whose observed mean lies in the interval of that mean, random.
         models: per model, n_train, whether it is averaged, and its AUROC from all anchors.
     """
     table = gatherer.table
@@ -102,19 +102,23 @@ def joining(
         result[kind] = {
             key: list(column) for key, column in zip(("auroc", "low", "high"), zip(*figures, strict=True), strict=True)
         }
-    result["coverage"], result["mean_coverage"] = {}, {}
+    result |= {"coverage": {}, "coverage_chosen": {}, "mean_coverage": {}}
     for label in labels:
-        chosen = [i for i, t in enumerate(trials) if t.label == label and t.kind != "random" and t.column in averaged]
-        inside, means = [], []
-        for i in chosen:
-            column = trials[i].column
-            known = np.isfinite(actual[:, column])
-            reference = p[known, whole[column]]
-            inside.append(((reference >= low[known, i]) & (reference <= high[known, i])).mean())
-            means += _means_inside(p[:, i], low[:, i], high[:, i], actual[:, column], table.sources[asked])
-        if label != "all":
-            result["coverage"][label] = float(np.mean(inside)) if inside else None
-        result["mean_coverage"][label] = float(np.mean(means)) if means else None
+        for name, kind in (("coverage", "random"), ("coverage_chosen", "chosen")):
+            inside, means = [], []
+            for i, trial in enumerate(trials):
+                if trial.label != label or trial.kind not in (kind, "all") or trial.column not in averaged:
+                    continue
+                column = trial.column
+                known = np.isfinite(actual[:, column])
+                reference = p[known, whole[column]]
+                inside.append(((reference >= low[known, i]) & (reference <= high[known, i])).mean())
+                if kind == "random":
+                    means += _means_inside(p[:, i], low[:, i], high[:, i], actual[:, column], table.sources[asked])
+            if label != "all":
+                result[name][label] = float(np.mean(inside)) if inside else None
+            if kind == "random":
+                result["mean_coverage"][label] = float(np.mean(means)) if means else None
     result["models"] = {
         table.models[column].model: {
             "n_train": int(n_train[column]),

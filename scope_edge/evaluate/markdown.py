@@ -14,7 +14,8 @@ __all__ = ["levels", "markdown", "write_into_card"]
 
 SHOWN = (
     "AUROC", "AUROC inside", "log loss", "Brier", "ECE", "log tokens", "80% interval", "area", "CostSave@98",
-    "accuracy at alpha=1", "AUROC, chosen", "AUROC, random", "P inside its 80% interval", "means inside theirs",
+    "accuracy at alpha=1", "AUROC, chosen", "AUROC, random", "P inside, random", "P inside, chosen",
+    "means inside, random",
 )  # fmt: skip
 """The measures that a page of text has room for."""
 

@@ -73,7 +73,7 @@ def joining_sheets(joining: Mapping[str, Any]) -> list[Sheet]:
     """What joined models reach from few outcomes."""
     counts = joining.get("counts") or []
     kinds = [kind for kind in ("chosen", "random") if joining.get(kind)]
-    shares = [key for key in ("coverage", "mean_coverage") if joining.get(key)]
+    shares = [key for key in ("coverage", "coverage_chosen", "mean_coverage") if joining.get(key)]
     if not counts or not (kinds or shares):
         return []
     rows = []
@@ -86,10 +86,11 @@ def joining_sheets(joining: Mapping[str, Any]) -> list[Sheet]:
         rows.append((str(count), cells))
     averaged = sum(model.get("averaged", True) for model in (joining.get("models") or {}).values())
     names = {"chosen": "AUROC, chosen", "random": "AUROC, random"}
-    names |= {"coverage": "P inside its 80% interval", "mean_coverage": "means inside theirs"}
+    names |= {"coverage": "P inside, random", "coverage_chosen": "P inside, chosen"}
+    names |= {"mean_coverage": "means inside, random"}
     better: list[Direction] = ["up" if key in kinds else "" for key in [*kinds, *shares]]
     note = "Higher is better: AUROC, with its [interval]."
-    note += " Shares inside an 80% interval are best near 80%." if shares else ""
+    note += " Shares inside their 80% interval are best near 80%." if shares else ""
     title = f"{averaged} joined models, by the number of outcomes they join with"
     return [Sheet(title, note, ["outcomes", *(names[key] for key in [*kinds, *shares])], better, rows)]
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scope_edge.candidates import Candidates
 from scope_edge.dial import DEFAULT_ALPHA, Dial, is_number
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Z80, Estimates
@@ -131,19 +133,24 @@ class Policy:
         UnknownModelError, UsageError
             A name that matches no model; or what may be chosen at all leaves no model.
         """
-        choices = self.choose(estimates)
-        best = int(choices.best[0])
-        alpha, value_usd = self._objective(estimates.candidates.dial)
+        candidates = estimates.candidates
+        alpha, value_usd = self._objective(candidates.dial)
+        if self._is_unlimited(candidates):
+            best = int(_best(estimates.figures[None], value_usd, candidates.order)[0])
+            met, reason = True, self._aim
+        else:
+            choices = self.choose(estimates)
+            best, met, reason = int(choices.best[0]), bool(choices.met[0]), choices.reasons[0]
         return Decision(
-            model=estimates.models[best],
+            model=candidates.names[best],
             p_correct=float(estimates.p_correct[best]),
             cost_usd=float(estimates.cost_usd[best]),
             alpha=alpha,
             value_usd=value_usd,
             estimates=estimates,
             policy=self,
-            met=bool(choices.met[0]),
-            reason=choices.reasons[0],
+            met=met,
+            reason=reason,
             risk=self._risk,
         )
 
@@ -163,7 +170,7 @@ class Policy:
         """
         candidates = estimates.candidates
         _, value = self._objective(candidates.dial)
-        if self._is_plain and candidates.context_window is None and not candidates.closed:
+        if self._is_unlimited(candidates):
             figures = estimates.figures.reshape(-1, *estimates.figures.shape[-2:])
             n = len(figures)
             return Choices(_best(figures, value, candidates.order), np.ones(n, np.bool_), [self._aim] * n)
@@ -248,7 +255,7 @@ class Policy:
         """The position of the dial, if it was set by one, and what a right answer counts as worth, in USD."""
         raise NotImplementedError
 
-    @property
+    @cached_property
     def _aim(self) -> str:
         """The objective in words."""
         raise NotImplementedError
@@ -257,9 +264,12 @@ class Policy:
     def _risk(self) -> float:
         return self.default_risk if self.risk is None else self.risk
 
-    @property
-    def _is_plain(self) -> bool:
+    def _is_unlimited(self, candidates: Candidates) -> bool:
         """Whether nothing stands between the estimates and the arg max."""
+        return self._states_no_limit and candidates.context_window is None and not candidates.closed
+
+    @cached_property
+    def _states_no_limit(self) -> bool:
         wanted = (self.min_accuracy, self.max_cost_usd, self.allow, self.forbid, self.max_latency_s, self.safe_model)
         return self._risk == 0.5 and not self.local_only and all(value is None for value in wanted)
 
@@ -320,7 +330,7 @@ class Tradeoff(Policy):
         alpha = DEFAULT_ALPHA if self.alpha is None else float(self.alpha)
         return alpha, dial.value_usd(alpha)
 
-    @property
+    @cached_property
     def _aim(self) -> str:
         if self.value_usd is not None:
             return f"the best trade where a right answer is worth {self.value_usd:g} USD"
@@ -348,7 +358,7 @@ class Cheapest(Policy):
     def _objective(self, dial: Dial) -> tuple[float | None, float]:
         return 0.0, dial.value_usd(0.0)
 
-    @property
+    @cached_property
     def _aim(self) -> str:
         return f"the cheapest model with P of at least {self.min_accuracy:g}"
 
@@ -376,7 +386,7 @@ class Best(Policy):
     def _objective(self, dial: Dial) -> tuple[float | None, float]:
         return 1.0, dial.value_usd(1.0)
 
-    @property
+    @cached_property
     def _aim(self) -> str:
         return f"the most accurate model that costs at most {self.max_cost_usd:g} USD"
 

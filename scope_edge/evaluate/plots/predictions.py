@@ -71,8 +71,8 @@ def joining(joining: Mapping[str, Any]) -> Figure | None:
     axes.set_title("Joining without training, with intervals", loc="left")
     axes.legend(loc="lower right")
     for key, color, marker, label in (
-        ("coverage", ORANGE, "o", "P from all, in the 80% interval of P"),
-        ("mean_coverage", BLUE, "s", "observed means, in the 80% interval of the mean"),
+        ("coverage", ORANGE, "o", "P from all, in the 80% interval of P, random anchors"),
+        ("mean_coverage", BLUE, "s", "observed means, in the 80% interval of the mean, random"),
     ):
         if key in shares:
             values = _floats([joining[key].get(count) for count in counts])

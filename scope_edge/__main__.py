@@ -1,0 +1,5 @@
+"""`python -m scope_edge` is the command `scope-edge`."""
+
+from scope_edge.cli import main
+
+main()

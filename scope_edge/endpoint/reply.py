@@ -1,0 +1,144 @@
+"""What comes back from a call: an answer, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scope_edge.pricing import Price
+
+__all__ = ["Answer", "Failure", "Reply"]
+
+_FILTERED = ("content_filter", "refusal", "safety")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer. Counts are None where the endpoint did not report them; cost_usd is None then too.
+
+    output_tokens holds reasoning_tokens, and input_tokens cached_tokens. seconds is the time from the request to the
+    last token, time_to_first_token_s that to the first one, of thinking too; None if the answer came in one piece.
+    """
+
+    text: str
+    input_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    cached_tokens: int | None
+    finish_reason: str | None
+    time_to_first_token_s: float | None
+    seconds: float
+    cost_usd: float | None
+
+    @property
+    def truncated(self) -> bool:
+        """Whether a limit of length ended the answer: what it would have been is not known."""
+        return self.finish_reason == "length"
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Output tokens per second after the first one."""
+        if self.time_to_first_token_s is None or not self.output_tokens:
+            return None
+        after = self.seconds - self.time_to_first_token_s
+        return (self.output_tokens - 1) / after if after > 0 and self.output_tokens > 1 else None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no answer.
+
+    kind: key, model, request, stream, busy, server, connection, timeout, cut, malformed or refused. status: of HTTP,
+    None where none came. retriable: nothing can have been generated, so trying again costs nothing twice.
+    """
+
+    kind: str
+    status: int | None
+    retriable: bool
+    message: str
+
+    @property
+    def paid(self) -> bool:
+        """Whether the call may have been charged for."""
+        return self.status in (None, 200) and self.kind != "connection"
+
+    @property
+    def final(self) -> bool:
+        """Whether it is the key, the address or the model's name that is wrong."""
+        return self.kind in ("key", "model")
+
+
+@dataclass
+class Reply:
+    """An answer while it comes in, chunk by chunk or in one piece."""
+
+    text: list[str] = field(default_factory=list)
+    refusal: bool = False
+    heard: bool = False
+    finish_reason: str | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
+
+    def take(self, chunk: Any) -> None:
+        """Take in one chunk of a stream, or a whole completion.
+
+        Raises
+        ------
+        ValueError
+            It is none.
+        """
+        if not isinstance(chunk, Mapping) or "error" in chunk:
+            raise ValueError(str(chunk)[:200])
+        if isinstance(chunk.get("usage"), Mapping):
+            self.usage = chunk["usage"]
+        choices = chunk.get("choices")
+        if not isinstance(choices, list):
+            raise ValueError("no choices")
+        for choice in choices[:1]:  # the last chunk of a stream has usage and no choices
+            part = choice.get("delta") or choice.get("message") or {}
+            content = part.get("content")
+            if isinstance(content, list):
+                content = "".join(str(piece.get("text", "")) for piece in content if isinstance(piece, Mapping))
+            if content:
+                self.text.append(str(content))
+            self.refusal = self.refusal or bool(part.get("refusal"))
+            self.heard = self.heard or bool(content or part.get("reasoning_content") or part.get("reasoning"))
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+
+    def close(self, price: Price, first_token_s: float | None, seconds: float) -> Answer | Failure:
+        """The answer, or why it is none."""
+        if self.finish_reason in _FILTERED or self.refusal:
+            return Failure("refused", None, False, f"the answer was withheld ({self.finish_reason or 'refusal'})")
+        if self.finish_reason is None:
+            return Failure("cut", None, False, "the answer ended before it was finished")
+        given = _count(self.usage, "prompt_tokens")
+        output = _count(self.usage, "completion_tokens")
+        reasoning = _count(self.usage.get("completion_tokens_details"), "reasoning_tokens")
+        cached = _count(self.usage.get("prompt_tokens_details"), "cached_tokens")
+        return Answer(
+            text="".join(self.text),
+            input_tokens=given,
+            output_tokens=output,
+            reasoning_tokens=reasoning,
+            cached_tokens=cached,
+            finish_reason=self.finish_reason,
+            time_to_first_token_s=first_token_s,
+            seconds=seconds,
+            cost_usd=_cost_usd(price, given, output, reasoning or 0, cached or 0),
+        )
+
+
+def _count(usage: Any, name: str) -> int | None:
+    value = usage.get(name) if isinstance(usage, Mapping) else None
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _cost_usd(price: Price, given: int | None, output: int | None, reasoning: int, cached: int) -> float | None:
+    if given is None or output is None:
+        return None
+    cached, reasoning = min(cached, given), min(reasoning, output)
+    dear = price.input_usd_per_mtok, price.output_usd_per_mtok
+    per_cached = dear[0] if price.cached_input_usd_per_mtok is None else price.cached_input_usd_per_mtok
+    per_reasoning = dear[1] if price.reasoning_usd_per_mtok is None else price.reasoning_usd_per_mtok
+    read = (given - cached) * dear[0] + cached * per_cached
+    return (read + (output - reasoning) * dear[1] + reasoning * per_reasoning) / 1e6

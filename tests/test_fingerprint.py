@@ -1,0 +1,372 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from openai_server import Told, serving
+
+from scope_edge import Price, Router
+from scope_edge.endpoint import Answer, Endpoint, Failure, Patience
+from scope_edge.errors import EndpointError, UsageError
+from scope_edge.fingerprinting import Fingerprinting, Ledger, Limits
+from scope_edge.outcomes import read_table
+from scope_edge.questions import Question
+
+PRICE = Price(1.0, 4.0)
+NEARLY_NOTHING = {"prompt": "Anything", "score": 0.5, "weight": 1e-6}
+QUICK = Patience(connect_s=5.0, first_token_s=1.5, whole_s=4.0, attempts=4, pause_s=0.01)
+CALM = replace(QUICK, first_token_s=30.0, whole_s=60.0)  # where nothing hangs: a busy machine is no failure
+
+
+def ask(server, prompt: str = "p", *, model: str = "newcomer", price: Price = PRICE, **options) -> Answer | Failure:
+    async def once():
+        settings = {"patience": QUICK} | options
+        async with Endpoint(server.url, model, price, **settings) as endpoint:
+            return await endpoint.ask(prompt)
+
+    return asyncio.run(once())
+
+
+# --- one call ---
+
+
+def test_a_streamed_answer_has_its_text_its_tokens_its_cost_and_its_speed():
+    told = Told("The answer is 42.", output_tokens=300, reasoning_tokens=250, cached_tokens=1, latency_s=0.02)
+    with serving({"What is it then?": told}) as server:
+        answer = ask(server, "What is it then?")
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.finish_reason) == ("The answer is 42.", "stop")
+    assert (answer.input_tokens, answer.output_tokens, answer.reasoning_tokens, answer.cached_tokens) == (
+        4,
+        300,
+        250,
+        1,
+    )
+    assert answer.cost_usd == pytest.approx((4 * 1.0 + 300 * 4.0) / 1e6)
+    assert 0.02 <= answer.time_to_first_token_s < answer.seconds
+    assert answer.tokens_per_second > 0
+    body = server.bodies[0]
+    assert body["temperature"] == 0.0
+    assert "max_tokens" not in body
+    assert body["messages"] == [{"role": "user", "content": "What is it then?"}]
+
+
+def test_cached_and_reasoning_tokens_are_charged_at_their_own_prices():
+    told = Told("x", output_tokens=10, reasoning_tokens=6, cached_tokens=3)
+    with serving({"a b c d": told}) as server:
+        answer = ask(server, "a b c d", price=Price(1.0, 4.0, 0.5, 2.0))
+    assert answer.cost_usd == pytest.approx((1 * 1.0 + 3 * 0.5 + 4 * 4.0 + 6 * 2.0) / 1e6)
+
+
+def test_an_endpoint_that_knows_no_stream_options_is_asked_in_one_piece():
+    with serving({"p": Told("yes")}, stream_options=False) as server:
+        answer = ask(server)
+    assert (answer.text, answer.output_tokens, answer.time_to_first_token_s) == ("yes", 10, None)
+    assert server.paid["p"] == 1
+
+
+def test_without_usage_tokens_and_cost_are_unknown_and_not_zero():
+    with serving({"p": Told("yes")}, usage=False) as server:
+        answer = ask(server)
+    assert (answer.input_tokens, answer.output_tokens, answer.cost_usd) == (None, None, None)
+
+
+@pytest.mark.parametrize("troubles", [["busy"], ["limited"], ["500", "busy", "500"]])
+def test_what_costs_nothing_is_tried_again(troubles):
+    with serving({"p": Told("yes")}, troubles={"p": list(troubles)}) as server:
+        answer = ask(server)
+    assert answer.text == "yes"
+    assert (server.paid["p"], server.calls["p"]) == (1, len(troubles) + 1)
+
+
+def test_a_rate_limit_holds_for_all_calls_until_it_is_reset():
+    with serving({"p": Told("yes")}, troubles={"p": ["limited"]}) as server:
+
+        async def two():
+            async with Endpoint(server.url, "m", PRICE, patience=QUICK) as endpoint:
+                begun = asyncio.get_running_loop().time()
+                await endpoint.ask("p")
+                return asyncio.get_running_loop().time() - begun
+
+        assert asyncio.run(two()) >= 0.15
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [("hang", "timeout"), ("cut", "cut"), ("malformed", "malformed"), ("filtered", "refused"), ("nothing", "cut")],
+)
+def test_what_may_have_been_paid_is_a_failure_and_not_tried_again(trouble, kind):
+    with serving({"p": Told("yes and no")}, troubles={"p": [trouble]}) as server:
+        failure = ask(server)
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.retriable, failure.paid, server.calls["p"]) == (kind, False, True, 1)
+
+
+def test_malformed_json_in_one_piece_is_a_failure():
+    with serving({"p": Told("yes and no")}, stream_options=False, troubles={"p": ["", "malformed"]}) as server:
+        assert ask(server).kind == "malformed"
+
+
+def test_an_endpoint_that_stays_in_trouble_is_left_after_some_attempts():
+    with serving({"p": Told("yes")}, troubles={"p": ["500"] * 9}) as server:
+        failure = ask(server)
+    assert (failure.kind, failure.status, failure.retriable, failure.paid) == ("server", 500, True, False)
+    assert server.calls["p"] == QUICK.attempts
+
+
+def test_nobody_at_the_address_is_a_failure_that_costs_nothing():
+    with serving({}) as server:
+        pass
+    failure = ask(server)
+    assert (failure.kind, failure.retriable, failure.paid) == ("connection", True, False)
+
+
+def test_a_wrong_key_is_said_and_never_repeated():
+    with serving({"p": Told("yes")}, key="right") as server:
+        failure = ask(server, api_key="sk-very-secret")
+        assert ask(server, api_key="right").text == "yes"
+    assert (failure.kind, failure.retriable) == ("key", False)
+    assert "secret" not in repr(failure)
+
+
+@pytest.mark.parametrize("url", ["", "api.example.com/v1", "ftp://x/v1", "http://"])
+def test_a_bad_address_is_refused(url):
+    with pytest.raises(UsageError, match="Bad base URL"):
+        Endpoint(url, "m", PRICE)
+
+
+# --- a whole run, on the generated table ---
+
+
+@pytest.fixture(scope="module")
+def asked(table_folder) -> tuple[list[Question], dict[str, Told]]:
+    """The training questions of the generated table, and what `newcomer` said to them: its recorded outcomes."""
+    return recorded(table_folder)
+
+
+def recorded(table_folder: Path) -> tuple[list[Question], dict[str, Told]]:
+    table = read_table(table_folder)
+    column = [row.model for row in table.models].index("newcomer")
+    questions, told = [], {}
+    for row in table.rows("train"):
+        prompt, number = table.prompts[row], str(int(row) + 7)
+        questions.append(Question(table.query_ids[row], prompt, number, "numeric", source=str(table.sources[row])))
+        answer = number if table.scores[row, column] > 0.5 else "0"
+        told[prompt] = Told(f"It is {answer}", output_tokens=int(table.output_tokens[row, column]))
+    return questions, told
+
+
+@pytest.fixture
+def own_router(small_bundle) -> Router:
+    return Router.load(small_bundle)
+
+
+def fingerprinted(server, router, questions, path, price=PRICE, add=True, patience=CALM, **limits) -> Fingerprinting:
+    async def all_of_it(job):
+        async with Endpoint(server.url, "newcomer", price, patience=patience) as endpoint:
+            await job.run(endpoint.ask)
+
+    with Ledger(path, {"model": "newcomer"}) as ledger:
+        job = Fingerprinting(router, "newcomer", questions, price, ledger, Limits(**limits))
+        asyncio.run(all_of_it(job))
+        if add:
+            job.add()
+        return job
+
+
+def test_a_run_adds_the_model_as_its_recorded_outcomes_would(asked, small_bundle, own_router, tmp_path):
+    questions, told = asked
+    with serving(told) as server:
+        job = fingerprinted(server, own_router, questions, tmp_path / "ledger")
+        assert set(server.paid.values()) == {1}
+        assert server.most_at_once <= 8
+    assert len(job.asked) == len(questions) == len(server.paid)
+    by_hand = Router.load(small_bundle)
+    by_hand.add_model("newcomer", job.rows(), PRICE)
+    rows = [
+        {"prompt": item.prompt, "query_id": item.id, "score": float(told[item.prompt].text == f"It is {item.answer}"),
+         "output_tokens": told[item.prompt].output_tokens, "input_tokens": len(item.prompt.split())}
+        for item in questions
+    ]  # fmt: skip
+    outcomes = Router.load(small_bundle)
+    outcomes.add_model("newcomer", [row for row in rows if row["query_id"] in set(anchor_names(outcomes))], PRICE)
+    prompts = [item.prompt for item in questions[:20]]
+    found = own_router.estimate_batch(prompts, models="newcomer")
+    assert np.array_equal(found.figures, by_hand.estimate_batch(prompts, models="newcomer").figures)
+    card = own_router.cards[-1]
+    assert card.n_outcomes == len(questions)
+    assert card.time_to_first_token_s > 0
+    assert card.tokens_per_second > 0
+
+
+def anchor_names(router: Router) -> list[str]:
+    return router.estimator.anchors.ids
+
+
+def test_the_interval_narrows_and_stops_the_run(asked, own_router, tmp_path):
+    questions, told = asked
+    with serving(told) as server:
+        job = fingerprinted(server, own_router, questions, tmp_path / "ledger", until=0.08, add=False)
+        before = len(job.asked)
+        assert job.interval.half_width <= 0.08
+        assert job.stopped == "the interval is narrow enough"
+        more = fingerprinted(server, own_router, questions, tmp_path / "other", until=0.06, add=False)
+        at_random = fingerprinted(
+            server, own_router, questions, tmp_path / "third", until=0.06, at_random=True, add=False
+        )
+    assert before < len(more.asked) < len(at_random.asked)
+    assert more.asked[:before] == job.asked
+    assert more.summary().saved > 0
+    assert at_random.summary().random_equivalent == pytest.approx(len(at_random.asked), rel=0.25)
+
+
+def test_no_failure_is_a_wrong_answer(asked, own_router, tmp_path):
+    questions, told = asked
+    few = questions[:40]
+    kinds = ["cut", "malformed", "hang", "filtered", "nothing", "long"]
+    troubles = {few[i].prompt: [kind] for i, kind in enumerate(kinds)} | {few[9].prompt: ["500"] * 9}
+    told = told | {few[20].prompt: replace(told[few[20].prompt], finish_reason="length")}
+    with serving(told, troubles=troubles) as server:
+        job = fingerprinted(server, own_router, few, tmp_path / "ledger", patience=QUICK)
+        summary = job.summary()
+        assert max(server.paid.values()) == 1
+        again = fingerprinted(server, own_router, few, tmp_path / "ledger", add=False, patience=QUICK)
+        assert max(server.paid.values()) == 1
+    assert again.summary() == summary
+    assert summary.missing == {
+        "cut": 2, "malformed": 1, "refused": 1, "request": 1, "server": 1, "timeout": 1, "truncated": 1
+    }  # fmt: skip
+    assert (summary.asked, summary.verdicts, summary.truncated) == (40, 32, 1)
+    assert {row["prompt"] for row in job.rows()}.isdisjoint(troubles)
+    assert own_router.cards[-1].n_outcomes == 32
+    # What may have been paid counts as spent, at the most it may have cost.
+    assert sum(record.cost_usd > 0 for record in job.records if record.score is None) == 6
+
+
+def test_a_truncated_answer_may_be_counted_as_wrong(asked, own_router, tmp_path):
+    questions, told = asked
+    few = questions[:8]
+    cut = {item.prompt: replace(told[item.prompt], finish_reason="length") for item in few}
+    with serving(cut) as server:
+        job = fingerprinted(server, own_router, few, tmp_path / "ledger", count_truncated=True)
+    assert (job.summary().verdicts, job.summary().right, job.summary().truncated) == (8, 0, 8)
+    assert {row["output_tokens"] for row in job.rows()} == {None}
+    with serving(cut) as server, pytest.raises(UsageError, match="no question with a verdict"):
+        fingerprinted(server, own_router, few, tmp_path / "other")
+
+
+@pytest.mark.parametrize("max_usd", [0.0, 0.01, 0.03])
+def test_the_money_is_kept_to(asked, own_router, tmp_path, max_usd):
+    questions, told = asked
+    with serving(told) as server:
+        job = fingerprinted(server, own_router, questions, tmp_path / "ledger", max_usd=max_usd, add=False)
+    summary = job.summary()
+    assert summary.stopped == "the money is spent"
+    assert summary.cost_usd == pytest.approx(sum(len(p.split()) + 4 * told[p].output_tokens for p in server.paid) / 1e6)
+    # Nine answers in ten are no longer than was set aside; only those under way at the end can exceed it.
+    before = [job.ledger.records[questions[row].id].cost_usd for row in job.asked[:-8]]
+    assert sum(before) <= max_usd
+    assert summary.cost_usd <= max_usd * 1.1
+    assert max_usd == 0 or summary.cost_usd > max_usd / 2
+
+
+def test_long_answers_exceed_the_money_by_no_more_than_what_was_under_way(asked, own_router, tmp_path):
+    questions, told = asked
+    long = {prompt: replace(one, output_tokens=20_000) for prompt, one in told.items()}
+    with serving(long) as server:
+        job = fingerprinted(server, own_router, questions, tmp_path / "ledger", max_usd=0.05, add=False, round_size=4)
+    assert len(server.paid) <= 4
+    assert job.stopped == "the money is spent"
+
+
+def test_a_run_against_nobody_stops_and_goes_on_later(asked, own_router, tmp_path):
+    questions, told = asked
+    few = questions[:16]
+    with serving(told, troubles={item.prompt: ["500"] * 4 for item in few}) as server:
+        with pytest.raises(EndpointError, match="gives no answers"):
+            fingerprinted(server, own_router, few, tmp_path / "ledger")
+        server.troubles.clear()
+        job = fingerprinted(server, own_router, few, tmp_path / "ledger")
+    assert job.summary().verdicts == 16
+
+
+def test_probe_questions_count_less(small_bundle):
+    questions = [
+        Question(f"q{i}", f"What is {i} times {i + 1}, please?", str(i * (i + 1)), "numeric") for i in range(2, 34)
+    ]
+    probes = [replace(item, source="probe") for item in questions]
+    known, expected = {}, {}
+    for name, items in (("own", questions), ("probe", probes), ("nothing", [])):
+        router = Router.load(small_bundle)
+        router.add_model(
+            "guest",
+            [{"prompt": item.prompt, "score": 1.0, "weight": item.weight} for item in items] or [NEARLY_NOTHING],
+            PRICE,
+        )
+        known[name] = np.linalg.slogdet(router.estimator.fingerprints.theta_precision[-1])[1]
+        expected[name] = float(
+            router.estimate_batch([item.prompt for item in questions], models=["guest"]).p_correct.mean()
+        )
+    assert known["nothing"] < known["probe"] < known["own"]
+    # What counts less moves the estimate less.
+    assert expected["nothing"] + 0.01 < expected["probe"] < expected["own"] - 0.005
+
+
+# --- the ledger ---
+
+
+def test_half_a_line_is_cut_off(tmp_path):
+    path = tmp_path / "ledger"
+    with Ledger(path, {"model": "m"}) as ledger:
+        ledger.send("a", 0.5)
+    whole = path.read_bytes()
+    for part in (b"{", b'{"sent": "b", "at_most_usd": 1.0}', b'{"record": {"id": "\xc3'):
+        path.write_bytes(whole + part)
+        with Ledger(path, {"model": "m"}) as ledger:
+            assert (ledger.resumed, ledger.records, ledger.sent, ledger.cost_usd) == (True, {}, {"a": [0.5]}, 0.5)
+        assert path.read_bytes() == whole
+    path.write_bytes(whole[:5])
+    with Ledger(path, {"model": "m"}) as ledger:
+        assert not ledger.resumed
+
+
+def test_a_ledger_of_another_run_is_refused(tmp_path):
+    Ledger(tmp_path / "ledger", {"model": "m", "price_in": 1.0}).__exit__(None, None, None)
+    with pytest.raises(UsageError, match=r"another run, expected price_in 2.0, got 1.0"):
+        Ledger(tmp_path / "ledger", {"model": "m", "price_in": 2.0})
+    (tmp_path / "text").write_text("hello\n")
+    with pytest.raises(UsageError, match="no ledger"):
+        Ledger(tmp_path / "text", {})
+
+
+def test_a_ledger_is_written_by_one_run_at_a_time(tmp_path):
+    pytest.importorskip("fcntl")
+    with Ledger(tmp_path / "ledger", {}), pytest.raises(UsageError, match="Another run"):
+        Ledger(tmp_path / "ledger", {})
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_questions": 0}, {"max_usd": -1.0}, {"until": 0.0}, {"until": 0.5}, {"round_size": 0}]
+)
+def test_limits_out_of_range_are_refused(limits):
+    with pytest.raises(UsageError, match="Bad "):
+        Limits(**limits)
+
+
+def test_questions_that_cannot_be_told_apart_are_refused(own_router, tmp_path):
+    one = Question("a", "What?", "1", "numeric")
+    for questions in ([], [one, one], [one, replace(one, id="b")]):
+        with Ledger(tmp_path / "ledger", {}) as ledger, pytest.raises(UsageError):
+            Fingerprinting(own_router, "m", questions, PRICE, ledger, Limits())
+
+
+def write_questions(path: Path, questions: list[Question]) -> Path:
+    rows = [
+        {"id": q.id, "prompt": q.prompt, "answer": q.answer, "grader": q.grader, "source": q.source} for q in questions
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from openai_server import serving
+from test_fingerprint import recorded, write_questions
+
+from scope_edge import Price, Router
+from scope_edge.cli import main
+from scope_edge.questions.probe.generating import probe_items
+
+
+@pytest.fixture(scope="module")
+def asked(table_folder):
+    return recorded(table_folder)
+
+
+@pytest.fixture
+def fingerprint(asked, small_bundle, tmp_path, monkeypatch, capsys):
+    """Runs the command on the generated questions; gives its exit code, output and errors."""
+    file = write_questions(tmp_path / "questions.jsonl", asked[0])
+
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "no cache"))
+
+    def run(url: str, *options: str, model: str = "newcomer", questions: str = str(file)) -> tuple[int, str, str]:
+        given = {
+            "--base-url": url, "--questions": questions, "--price-in": "1", "--price-out": "4",
+            "--bundle": str(small_bundle), "--out": str(tmp_path / "out"),
+        }  # fmt: skip
+        parts = [part for pair in given.items() for part in pair]
+        monkeypatch.setattr(sys, "argv", ["scope-edge", "fingerprint", model, *parts, *options])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_the_summary_says_what_was_asked_what_it_cost_and_what_it_saved(asked, fingerprint, tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-very-secret")
+    with serving(asked[1], key="sk-very-secret") as server:
+        code, out, err = fingerprint(server.url, "--until", "0.08", "--api-key-env", "MY_KEY", "--json")
+        summary = json.loads(out)
+        assert (code, err) == (0, "")
+        assert summary["asked"] == sum(server.paid.values()) == summary["verdicts"]
+        assert summary["half_width"] <= 0.08
+        assert summary["stopped"] == "the interval is narrow enough"
+        again = json.loads(fingerprint(server.url, "--until", "0.08", "--api-key-env", "MY_KEY", "--json")[1])
+        assert again == summary
+        assert max(server.paid.values()) == 1
+        code, out, _ = fingerprint(server.url, "--until", "0.08", "--api-key-env", "MY_KEY")
+    assert "Added newcomer" in out
+    assert "saved" in out
+    assert "newcomer" in Router.load(tmp_path / "out").models
+    assert "secret" not in (tmp_path / "out.asked.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_dry_run_sends_nothing_and_writes_nothing(asked, fingerprint, tmp_path):
+    with serving(asked[1]) as server:
+        code, out, _ = fingerprint(server.url, "--dry-run", "--json", "--max-questions", "20")
+        assert not server.calls
+        plan = json.loads(out)
+        assert code == 0
+        assert (plan["questions"], plan["asked_at_most"], len(plan["first_round"])) == (len(asked[0]), 20, 8)
+        assert 1e-4 < plan["expected_usd"] < 1
+        assert fingerprint(server.url, "--dry-run")[1].startswith(f"{len(asked[0])} of {len(asked[0])} questions")
+    assert not (tmp_path / "out").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["questions.jsonl"]
+
+
+def test_results_on_generated_questions_count_less(fingerprint, asked, small_bundle, tmp_path):
+    told = next(iter(asked[1].values()))
+    items = probe_items()
+    with serving({item.prompt: replace(told, text=item.solution) for item in items.values()}) as server:
+        code, out, err = fingerprint(server.url, "--json", "--max-questions", "24", questions="probe")
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["verdicts"] == summary["right"] == len(server.paid) == 24
+    records = [json.loads(line) for line in (tmp_path / "out.asked.jsonl").read_text(encoding="utf-8").splitlines()]
+    chosen = [record["record"]["id"] for record in records if "record" in record]
+    assert len(chosen) == 24
+    # The same results at full weight say more: the ability is better known, and the estimates' intervals are narrower.
+    rows = [{"prompt": items[name].prompt, "score": 1.0, "output_tokens": told.output_tokens} for name in chosen]
+    router = Router.load(small_bundle)
+    router.add_model("newcomer", rows, Price(1.0, 4.0))
+    with_weight, without = Router.load(tmp_path / "out"), router
+    precise = [np.linalg.slogdet(each.estimator.fingerprints.theta_precision[-1])[1] for each in (with_weight, without)]
+    assert precise[0] < precise[1]
+    prompts = [f"What is {i} times {i + 7}?" for i in range(20)]
+    widths = []
+    for each in (with_weight, without):
+        estimates = each.estimate_batch(prompts, models=["newcomer"])
+        widths.append(float((estimates.p_high - estimates.p_low).mean()))
+    assert widths[0] > 1.02 * widths[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "model", "questions", "words"),
+    [
+        ((), "large", None, "The pool has a model 'large' already"),
+        ((), "nobody", None, "The endpoint gives no answers, got HTTP 404"),
+        ((), "newcomer", "anchors", "Give the folder that has them with --data"),
+        (("--until", "0.7"), "newcomer", None, "Bad until"),
+        (("--concurrency", "0"), "newcomer", None, "Bad round_size"),
+        (("--max-questions", "0"), "newcomer", None, "Bad max_questions"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(fingerprint, asked, options, model, questions, words):
+    with serving(asked[1]) as server:
+        given = {} if questions is None else {"questions": questions}
+        code, out, err = fingerprint(server.url, *options, model=model, **given)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_without_httpx_the_extra_is_named(fingerprint, monkeypatch):
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    code, _, err = fingerprint("http://127.0.0.1:9/v1")
+    assert code == 2
+    assert "scope-edge[fingerprint]" in err
