@@ -373,6 +373,7 @@ def test_the_commands_are_those_that_exist_now():
         "train",
         "build",
         "evaluate",
+        "serve",
     }
     assert set(commands()) == expected
     assert all("--json" in options for options in commands().values())

@@ -228,3 +228,8 @@ def test_the_pages_configurations_are_read(tmp_path, monkeypatch):
 
 def test_every_error_is_one_of_ours():
     assert issubclass(ConfigError, ScopeEdgeError)
+
+
+@pytest.mark.parametrize(("said", "tried"), [("true", 2), ("false", 0), ("5", 5)])
+def test_fallback_may_be_switched_off_and_on(read, said, tried):
+    assert read(f"[policy]\nfallback = {said}\n{UPSTREAM}").fallbacks == tried

@@ -24,6 +24,8 @@ from scope_edge.pricing import Price
 
 __all__ = ["BudgetTerms", "Config", "Upstream", "read_config"]
 
+_USUAL_FALLBACKS = 2
+
 
 @dataclass(frozen=True)
 class Upstream:
@@ -97,7 +99,7 @@ def read_config(path: str | Path, environ: Mapping[str, str] = os.environ) -> Co
     root.finish()
     config = Config(
         upstreams=tuple(_upstream(table) for table in upstreams),
-        fallbacks=policy.count("fallback", 2, least=0),
+        fallbacks=_fallbacks(policy),
         policy=_policy(policy, budgeted=budget.given),
         budget=_budget(budget) if budget.given else None,
         bundle=bundle.path("path"),
@@ -153,6 +155,11 @@ def _price(table: _Table) -> Price | None:
         return Price(**stated)
     except PriceError as error:
         raise PriceError(f"{table.name}: {error.what}", expected=error.expected, got=error.got) from None
+
+
+def _fallbacks(table: _Table) -> int:
+    value = table.take("fallback")
+    return 0 if value is False else _USUAL_FALLBACKS if value is True else table.count("fallback", _USUAL_FALLBACKS, 0)
 
 
 def _policy(table: _Table, budgeted: bool) -> Policy:
