@@ -30,6 +30,8 @@ from scope_edge.pricing import Price
 from scope_edge.session import Mode, Session
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from scope_edge.learning import Experience
 
 __all__ = ["Router"]
@@ -526,23 +528,31 @@ class Router:
             self._estimator = experience.catch_up()
             return len(experience.journal)
 
-    def forget(self, model: str | None = None, *, before: float | None = None) -> int:
+    def forget(self, model: str | None = None, *, before: float | datetime | None = None) -> int:
         """Delete recorded outcomes, and what was learned from them; returns how many.
 
         Parameters
         ----------
         model : str, optional
             Only those of this model.
-        before : float, optional
-            Only those from before a time, in seconds since the epoch.
+        before : datetime or float, optional
+            Only those from before a time: a datetime, which without a time zone is the machine's, or seconds since
+            the epoch.
 
         Raises
         ------
-        JournalError
+        UsageError, JournalError
+            Nothing is deleted.
         """
+        if before is not None and hasattr(before, "timestamp"):
+            before = before.timestamp()
+        if before is not None and not is_number(before):
+            raise UsageError("Bad before", expected="a datetime or seconds since the epoch", got=repr(before))
+        if model is not None and not isinstance(model, str):
+            raise UsageError("Bad model", expected="the name of a model", got=repr(model))
         with self._changing:
             experience = self._learning()
-            n = experience.journal.forget(model, before)
+            n = experience.journal.forget(model, None if before is None else float(before))
             self._estimator = experience.catch_up()
             return n
 

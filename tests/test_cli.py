@@ -16,6 +16,7 @@ from bundles import rehash
 from comparing import same
 from processes import run_cli
 from prompts import PROMPTS
+from rich.console import Console
 
 from scope_edge import Router, __version__
 from scope_edge.bundle import default_bundle
@@ -583,3 +584,15 @@ def test_the_module_is_the_command():
     run = subprocess.run([sys.executable, "-m", "scope_edge", "models", "--json"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)
+
+
+def test_on_a_narrow_terminal_the_cost_is_not_cut_off(cli, monkeypatch):
+    monkeypatch.setattr("scope_edge.cli.query.console", Console(width=80))
+    narrow = cli("route", "What is 17 * 23?", "--top", "3").out
+    monkeypatch.setattr("scope_edge.cli.query.console", Console(width=110))
+    wide = cli("route", "What is 17 * 23?", "--top", "3").out
+    costs = re.findall(r"\$[\d.e-]+ │", wide)
+    assert len(costs) == 3
+    assert re.findall(r"\$[\d.e-]+ │", narrow) == costs
+    assert "10-90%" in wide
+    assert max(map(len, narrow.splitlines()[1:])) <= 80

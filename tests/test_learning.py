@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -254,6 +255,11 @@ def test_what_is_forgotten_leaves_no_trace(small_bundle, journal):
     assert router.forget(first) == 1
     assert same(router.estimate(LIKE_IT), with_second)
     assert router.forget(before=1.0) == 0
+    assert router.forget(before=datetime(2020, 1, 1)) == 0
+    assert router.forget(before=datetime.now(UTC) - timedelta(days=1)) == 0
+    for wrong in ("2020-01-01", float("nan"), True):
+        with pytest.raises(UsageError, match="Bad before"):
+            router.forget(before=wrong)
     assert router.forget() == 1
     assert same(router.estimate(LIKE_IT), bare.estimate(LIKE_IT))
     assert router.refresh() == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +40,7 @@ __all__ = ["cards_table", "register"]
 
 _FIELDS = ("model", "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd")
 _EXTRA_FIELDS = ("output_tokens_p10", "output_tokens_p50", "output_tokens_p90", "cost_usd_p90")
+_WIDE = 100  # characters below which a table of estimates has no room for all of its columns
 _IF_STATED = ("cached", "context", "first token s", "tokens/s", "local")
 
 Top = Annotated[int, typer.Option("--top", min=1, help="How many models to show in the table.")]
@@ -92,10 +93,11 @@ def route(
     reason = f"  [dim]({escape(decision.reason)})[/]" if decision.met else ""
     console.print(
         f"[bold green]{escape(decision.model)}[/]  P(correct) {decision.p_correct:.2f}, "
-        f"expected {dollars(decision.cost_usd)}{reason}"
+        f"expected {dollars(decision.cost_usd)}{reason}",
+        soft_wrap=True,
     )
     if not decision.met:
-        console.print(f"[yellow]{escape(decision.reason)}[/]")
+        console.print(f"[yellow]{escape(decision.reason)}[/]", soft_wrap=True)
     console.print(_table(decision.estimates, decision.value_usd, top, decision.model))
 
 
@@ -233,20 +235,21 @@ def _table(estimates: Estimates, value_usd: float, top: int, chosen: str | None 
 
     rows = sorted(estimates.rows(), key=worth)
     table = Table(caption=f"{len(rows) - top} more, see --top" if len(rows) > top else None)
-    for heading in ("model", "P(correct)", "80% interval", "input", "output tokens", "10-90%", "USD"):
-        if heading == "model":
-            table.add_column(heading, overflow="fold", min_width=18)
-        else:
-            table.add_column(heading, justify="right")
+    table.add_column("model", overflow="fold", min_width=18)
+    columns: dict[str, Callable[[dict[str, Any]], str]] = {
+        "P(correct)": lambda row: f"{row['p_correct']:.2f}",
+        "80% interval": lambda row: f"{row['p_low']:.2f}-{row['p_high']:.2f}",
+        "input": lambda row: f"{row['input_tokens']:.0f}",
+        "output tokens": lambda row: f"{row['output_tokens']:.0f}",
+        "10-90%": lambda row: f"{row['output_tokens_p10']:.0f}-{row['output_tokens_p90']:.0f}",
+        "USD": lambda row: dollars(float(row["cost_usd"])),
+    }
+    if console.width < _WIDE:  # what it costs comes last, and must not be cut off
+        for heading in ("input", "10-90%"):
+            del columns[heading]
+    for heading in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows[:top]:
-        table.add_row(
-            escape(str(row["model"])),
-            f"{row['p_correct']:.2f}",
-            f"{row['p_low']:.2f}-{row['p_high']:.2f}",
-            f"{row['input_tokens']:.0f}",
-            f"{row['output_tokens']:.0f}",
-            f"{row['output_tokens_p10']:.0f}-{row['output_tokens_p90']:.0f}",
-            dollars(float(row["cost_usd"])),
-            style="bold green" if row["model"] == chosen else None,
-        )
+        cells = (cell(row) for cell in columns.values())
+        table.add_row(escape(str(row["model"])), *cells, style="bold green" if row["model"] == chosen else None)
     return table
