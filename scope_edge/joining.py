@@ -223,10 +223,14 @@ def _named(row: OutcomeRow, number: int, anchors: AnchorSet) -> int:
     anchor = anchors.find(row.query_id) if row.query_id is not None else None
     if anchor is None:
         raise OutcomesError(
-            f"outcomes, row {number + 1}: no anchor {row.query_id!r}",
+            f"{_where(row, number)}: no anchor {row.query_id!r}",
             expected="the query_id of an anchor of this bundle, or the prompt itself",
         )
     return anchor
+
+
+def _where(row: OutcomeRow, number: int) -> str:
+    return row.where or f"outcomes, row {number + 1}"
 
 
 def _encode(rows: Sequence[OutcomeRow], encoder: Encoder) -> list[Encoding | None]:
@@ -236,7 +240,7 @@ def _encode(rows: Sequence[OutcomeRow], encoder: Encoder) -> list[Encoding | Non
             try:
                 texts[number] = check_prompt(row.prompt)
             except PromptError as error:
-                raise OutcomesError(f"outcomes, row {number + 1}: {error}") from error
+                raise OutcomesError(f"{_where(row, number)}: {error}") from error
     encoded = dict(zip(texts, encoder.encode_batch(list(texts.values())), strict=True))
     return [encoded.get(number) for number in range(len(rows))]
 

@@ -6,31 +6,30 @@ model (for `add_model`). Both are checked here once; nothing behind this module 
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.errors import MissingExtraError, OutcomesError
+from scope_edge.errors import OutcomesError
 from scope_edge.price_source import PriceSource, missing_price
 from scope_edge.pricing import is_date
+from scope_edge.rows import named_rows, polars_module, read_file_rows, read_frame, rows_of_one_model
 
 __all__ = [
     "USABLE_TOKENS",
     "ModelRow",
     "OutcomeRow",
     "OutcomeTable",
-    "read_file_rows",
     "read_prompts",
     "read_rows",
     "read_table",
+    "token_counts",
 ]
 
 USABLE_TOKENS = frozenset({"usage", "bpe", "bpe+thinking"})
@@ -44,7 +43,8 @@ MAX_TOKENS = 1e9
 class OutcomeRow:
     """One answer of one model. `output_tokens` and `input_tokens` are None where unknown.
 
-    weight, in (0, 1], is how much of what the score says of the model counts.
+    weight, in (0, 1], is how much of what the score says of the model counts. where: the place it was read from, such
+    as "log.csv, row 3".
     """
 
     score: float
@@ -53,6 +53,7 @@ class OutcomeRow:
     output_tokens: float | None = None
     input_tokens: float | None = None
     weight: float = 1.0
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -212,31 +213,35 @@ def read_table(folder: str | Path, prices: PriceSource | None = None) -> Outcome
     )
 
 
-def read_rows(outcomes: Any) -> list[OutcomeRow]:
+def read_rows(outcomes: Any, only: str | None = None) -> list[OutcomeRow]:
     """Read the outcomes of one model.
 
     Parameters
     ----------
     outcomes : path, sequence of mappings, or a pandas, polars or pyarrow table
-        Rows with `score` in [0, 1], `prompt` or `query_id`, and optionally `output_tokens`,
-        `input_tokens`, `tokens_kind` and `weight` (see `OutcomeRow`). Other columns are ignored. A path
-        ends in .csv, .jsonl, .json or .parquet.
+        Rows with `score` in [0, 1], `prompt` or `query_id`, and optionally `model`, `output_tokens`, `input_tokens`,
+        `tokens_kind` and `weight` (see `OutcomeRow`). Other columns are ignored. A path ends in .csv, .jsonl, .json
+        or .parquet.
+    only : str, optional
+        Only the rows with this name in their column `model`.
 
     Raises
     ------
     OutcomesError
-        Nothing to read, a column is missing, or a value means nothing. The row is named.
+        Nothing to read, a column is missing, a value means nothing, or several models are named and `only` is none
+        of them. File and row are named.
     """
-    rows = list(_mappings(outcomes))
+    name, rows = named_rows(outcomes, "outcomes")
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping):
+            raise OutcomesError(f"{name}, row {number}: not a row", expected="a mapping", got=type(row).__name__)
     if not rows:
         raise OutcomesError("The outcomes are empty", expected="at least one row")
-    return [_outcome_row(row, number) for number, row in enumerate(rows, start=1)]
+    chosen = rows_of_one_model(list(enumerate(rows, start=1)), name, "outcomes", only, "--only")
+    return [_outcome_row(row, f"{name}, row {number}") for number, row in chosen]
 
 
-def _outcome_row(row: Any, number: int) -> OutcomeRow:
-    where = f"outcomes, row {number}"
-    if not isinstance(row, Mapping):
-        raise OutcomesError(f"{where}: not a row", expected="a mapping", got=type(row).__name__)
+def _outcome_row(row: Mapping[str, Any], where: str) -> OutcomeRow:
     score = _number(row.get("score"))
     if score is None or not 0.0 <= score <= 1.0:
         raise OutcomesError(
@@ -247,17 +252,15 @@ def _outcome_row(row: Any, number: int) -> OutcomeRow:
         )
     prompt, query_id = _text(row.get("prompt")), _text(row.get("query_id"))
     if prompt is None and query_id is None:
+        blank = [name for name in ("prompt", "query_id") if name in row]
         raise OutcomesError(
-            f"{where}: no prompt", expected="a column 'prompt' or 'query_id'", got=", ".join(map(str, row))
+            f"{where}: the {' and the '.join(blank)} {'is' if len(blank) == 1 else 'are'} blank"
+            if blank
+            else f"{where}: no prompt",
+            expected="text in a column 'prompt' or 'query_id'",
+            got="" if blank else "columns " + ", ".join(map(str, row)),
         )
-    tokens: dict[str, float | None] = {}
-    for name in ("output_tokens", "input_tokens"):
-        value = _number(row.get(name))
-        if value is not None and not 0 <= value <= MAX_TOKENS:
-            raise OutcomesError(
-                f"{where}: bad {name}", expected="a count of tokens, or nothing", got=repr(row.get(name))
-            )
-        tokens[name] = value
+    tokens = token_counts(row, where)
     kind = _text(row.get("tokens_kind"))
     if kind is not None and kind not in USABLE_TOKENS:
         tokens["output_tokens"] = None
@@ -266,7 +269,20 @@ def _outcome_row(row: Any, number: int) -> OutcomeRow:
         raise OutcomesError(
             f"{where}: bad weight", expected="a number above 0, at most 1, or nothing", got=repr(row.get("weight"))
         )
-    return OutcomeRow(score, prompt, query_id, **tokens, weight=1.0 if weight is None else weight)
+    return OutcomeRow(score, prompt, query_id, **tokens, weight=1.0 if weight is None else weight, where=where)
+
+
+def token_counts(row: Mapping[str, Any], where: str) -> dict[str, float | None]:
+    """What a row says of output_tokens and input_tokens; None where it says nothing."""
+    tokens: dict[str, float | None] = {}
+    for name in ("output_tokens", "input_tokens"):
+        value = _number(row.get(name))
+        if value is not None and not 0 <= value <= MAX_TOKENS:
+            raise OutcomesError(
+                f"{where}: bad {name}", expected="a count of tokens, or nothing", got=repr(row.get(name))
+            )
+        tokens[name] = value
+    return tokens
 
 
 def read_prompts(path: str | Path) -> list[str]:
@@ -278,15 +294,7 @@ def read_prompts(path: str | Path) -> list[str]:
         The file cannot be read, or a row has no prompt.
     """
     file = Path(path)
-    if file.suffix == ".txt":
-        try:
-            rows: list[Any] = [
-                {"prompt": line} for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()
-            ]
-        except (OSError, ValueError) as error:
-            raise OutcomesError(f"Cannot read the prompts in {file}", got=str(error)) from error
-    else:
-        rows = read_file_rows(file)
+    rows = read_file_rows(file, "prompts", lines="prompt")
     prompts = []
     for number, row in enumerate(rows, 1):
         prompt = _text(row.get("prompt")) if isinstance(row, Mapping) else None
@@ -296,45 +304,6 @@ def read_prompts(path: str | Path) -> list[str]:
     if not prompts:
         raise OutcomesError(f"{file.name} holds no prompts", expected="a row or a line for each")
     return prompts
-
-
-def _mappings(outcomes: Any) -> Iterable[Any]:
-    if isinstance(outcomes, str | Path):
-        return read_file_rows(Path(outcomes))
-    # pyarrow, polars and pandas, told apart by their methods so that none of them is imported
-    for method, arguments in (("to_pylist", ()), ("to_dicts", ()), ("to_dict", ("records",))):
-        if hasattr(outcomes, method):
-            return cast(list[Any], getattr(outcomes, method)(*arguments))
-    if isinstance(outcomes, Sequence) and not isinstance(outcomes, bytes):
-        return outcomes
-    raise OutcomesError(
-        "These outcomes cannot be read",
-        expected="a path, a list of mappings, or a pandas, polars or pyarrow table",
-        got=type(outcomes).__name__,
-    )
-
-
-def read_file_rows(path: Path) -> list[Any]:
-    """The rows of a .csv, .jsonl, .json or .parquet file as they are, whatever they are about."""
-    try:
-        if path.suffix == ".csv":
-            limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB
-            try:
-                with path.open(encoding="utf-8-sig", newline="") as file:
-                    return list(csv.DictReader(file))
-            finally:
-                csv.field_size_limit(limit)
-        if path.suffix == ".jsonl":
-            with path.open(encoding="utf-8-sig") as file:
-                return [json.loads(line) for line in file if line.strip()]
-        if path.suffix == ".json":
-            loaded = json.loads(path.read_text(encoding="utf-8-sig"))
-            return loaded if isinstance(loaded, list) else [loaded]
-    except (OSError, ValueError, csv.Error) as error:
-        raise OutcomesError(f"Cannot read the outcomes in {path}", got=str(error)) from error
-    if path.suffix == ".parquet":
-        return cast(list[Any], _read_frame(path, _polars().read_parquet).to_dicts())
-    raise OutcomesError("Unknown kind of outcome file", expected=".csv, .jsonl, .json or .parquet", got=path.name)
 
 
 def _number(value: Any) -> float | None:
@@ -349,24 +318,10 @@ def _number(value: Any) -> float | None:
 
 
 def _text(value: Any) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)) or value == "":
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    return value if isinstance(value, str) else str(value)
-
-
-def _polars() -> Any:
-    try:
-        import polars
-    except ImportError as error:
-        raise MissingExtraError("Reading this table", "polars", "build") from error
-    return polars
-
-
-def _read_frame(path: Path, reader: Callable[[Path], Any]) -> Any:
-    try:
-        return reader(path)
-    except (OSError, _polars().exceptions.PolarsError) as error:
-        raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
+    text = str(value)
+    return text if text.strip() else None
 
 
 _TEXTS = ("query_id", "prompt", "source", "category", "split", "model", "tokens_kind", "thinks", "role", "price_date")
@@ -376,7 +331,7 @@ _NUMBERS = ("score", "output_tokens", "input_tokens", "params_b", "context_windo
 
 def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
     """One table, its known columns as text or floats, null where missing; others as they are."""
-    polars = _polars()
+    polars = polars_module()
     readers = {
         ".parquet": polars.read_parquet,
         # Types are not guessed from the first rows: ids may look like numbers, scores like integers.
@@ -386,7 +341,7 @@ def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
     for suffix, reader in readers.items():
         path = root / f"{name}{suffix}"
         if path.exists():
-            frame = _read_frame(path, reader)
+            frame = read_frame(path, reader)
             missing = [column for column in required if column not in frame.columns]
             if missing:
                 raise OutcomesError(
@@ -399,7 +354,7 @@ def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
 
 
 def _typed(column: Any, table: str) -> Any:
-    polars = _polars()
+    polars = polars_module()
     kind = polars.Float64 if column.name in _NUMBERS else polars.String
     typed = column.cast(kind, strict=False)
     lost = (typed.is_null() & column.is_not_null()).arg_max()

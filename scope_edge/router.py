@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Router"]
 
+_REPLACE = "Pass replace=True (on the command line --replace), or remove it first."
 _WARM_AFTER = 8  # decisions: a one-shot command never pays for the compiler
 _BRIEF_CHARS = 100_000  # a longer prompt takes a while to be looked through, whatever reads it
 
@@ -345,7 +346,9 @@ class Router:
         chosen = _limits(_policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk))
         return Session(self, chosen, mode, models)
 
-    def add_model(self, name: str, outcomes: Any, price: Price | None = None, *, replace: bool = False) -> None:
+    def add_model(
+        self, name: str, outcomes: Any, price: Price | None = None, *, replace: bool = False, only: str | None = None
+    ) -> None:
         """Add a model from its outcomes. Nothing is trained; a few dozen outcomes are enough.
 
         Parameters
@@ -358,6 +361,8 @@ class Router:
             Required; a free model is an explicit 0.
         replace : bool
             Allow an existing name.
+        only : str, optional
+            Only the outcomes with this name in their column `model`. Needed where several stand there.
 
         Raises
         ------
@@ -378,8 +383,8 @@ class Router:
                 remedy="State the price; a free model is an explicit 0.",
             )
         if name in self.models and not replace:
-            raise UsageError(f"The pool has a model {name!r} already", remedy="Pass replace=True, or remove it first.")
-        rows = read_rows(outcomes)
+            raise UsageError(f"The pool has a model {name!r} already", remedy=_REPLACE)
+        rows = read_rows(outcomes, only)
         learned = learn(rows, self._encoder, self._base, name)
         with self._changing:
             pool = self._base.fingerprints
@@ -393,7 +398,7 @@ class Router:
             )
             if name in pool.names:
                 if not replace:
-                    raise UsageError(f"The pool has a model {name!r} already", remedy="Pass replace=True.")
+                    raise UsageError(f"The pool has a model {name!r} already", remedy=_REPLACE)
                 pool = pool.without_model(name)
             self._swap(pool.with_model(card, part, learned.anchor_scores, learned.anchor_lengths))
 

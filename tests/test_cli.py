@@ -18,9 +18,10 @@ from processes import run_cli
 from prompts import PROMPTS
 from rich.console import Console
 
-from scope_edge import Router, __version__
+from scope_edge import Price, Router, __version__
 from scope_edge.bundle import default_bundle
 from scope_edge.cli.app import app, main
+from scope_edge.errors import OutcomesError
 
 ROUTE_FIELDS = ["model", "p_correct", "cost_usd", "alpha", "met", "reason", "risk", "novelty", "estimates"]
 ESTIMATE_FIELDS = ["model", "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd"]
@@ -449,6 +450,51 @@ def test_bad_outcomes(cli, small_bundle, tmp_path):
     refused(cli("add-model", "guest", bad, *options), "row 1", "bad score")
     refused(cli("add-model", "guest", tmp_path / "missing.csv", *options), "missing.csv")
     assert not (tmp_path / "out").exists()
+
+
+def test_rows_of_several_models_are_not_mixed(cli, small_bundle, tmp_path):
+    rows = [{"prompt": f"What is {i}?", "score": 1, "model": name} for i in range(10) for name in ("a", "b")]
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows[:-1]), encoding="utf-8")
+    arguments = ("add-model", "guest", log, "--price-in", "0", "--price-out", "0", "--out", tmp_path / "out")
+    arguments += ("--bundle", small_bundle)
+    refused(cli(*arguments), "The outcomes in log.jsonl are of 2 models, got a, b.", "--only")
+    refused(cli(*arguments, "--only", "c"), "The outcomes in log.jsonl are not of 'c', got a, b")
+    assert not (tmp_path / "out").exists()
+    assert cli(*arguments, "--only", "a", "--json").json()["n_outcomes"] == 10
+    assert cli(*arguments, "--only", "b", "--json").json()["n_outcomes"] == 9
+
+
+def test_rows_that_name_one_model_are_taken_whatever_it_is_called(own_router):
+    rows = [{"prompt": f"What is {i}?", "score": 1, "model": "its name there"} for i in range(8)]
+    own_router.add_model("guest", [*rows, {"prompt": "Unnamed?", "score": 0}], Price(0, 0))
+    assert own_router.cards[-1].n_outcomes == 9
+    with pytest.raises(OutcomesError, match=r"The outcomes are of 2 models, got its name there, other\..*--only"):
+        own_router.add_model("other guest", [*rows, {**rows[0], "model": "other"}], Price(0, 0))
+    own_router.add_model("other guest", [*rows, {**rows[0], "model": "other"}], Price(0, 0), only="other")
+    assert own_router.cards[-1].n_outcomes == 1
+
+
+def test_a_bad_row_is_named_with_its_file(cli, small_bundle, tmp_path):
+    good = '{"prompt": "Hi?", "score": 1}\n'
+    bad = tmp_path / "bad.jsonl"
+    options = ("--price-in", "1", "--price-out", "1", "--out", tmp_path / "out", "--bundle", small_bundle)
+    for line, said in (
+        ('{"prompt": " ", "score": 1}', "bad.jsonl, row 2: the prompt is blank"),
+        ('{"text": "Hi?", "score": 1}', "bad.jsonl, row 2: no prompt, expected text in a column 'prompt'"),
+        ('{"query_id": "none such", "score": 1}', "bad.jsonl, row 2: no anchor 'none such'"),
+        ('{"prompt": "Hi?", "score": 1', "bad.jsonl, line 2: not JSON"),
+    ):
+        bad.write_text(good + line + "\n", encoding="utf-8")
+        refused(cli("add-model", "guest", bad, *options), said)
+
+
+def test_outcomes_are_read_from_standard_input(cli, small_bundle, tmp_path):
+    options = ("--price-in", "0", "--price-out", "0", "--out", tmp_path / "out", "--bundle", small_bundle)
+    lines = b'{"prompt": "One?", "score": 1}\n\n{"prompt": "Two?", "score": 0}\n'
+    assert cli("add-model", "guest", "-", *options, "--json", stdin=lines).json()["n_outcomes"] == 2
+    refused(cli("add-model", "guest", "-", *options, stdin=lines + b"{"), "standard input, line 4: not JSON")
+    refused(cli("add-model", "guest", "-", *options, stdin=b"caf\xe9"), "standard input")
 
 
 def test_a_bad_price(cli, small_bundle, outcomes, tmp_path):

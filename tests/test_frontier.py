@@ -124,7 +124,8 @@ def test_prompts_are_read(tmp_path, name, text):
         ("p.jsonl", '{"prompt": "a"}\n{"question": "b"}\n', "row 2: no prompt"),
         ("p.jsonl", '{"prompt": "a"}\n{"prompt": "  "}\n', "row 2: no prompt"),
         ("p.jsonl", '["a"]\n', "row 1: no prompt"),
-        ("p.jsonl", "{", "Cannot read"),
+        ("p.jsonl", '{"prompt": "a"}\n\n{', "p.jsonl, line 3: not JSON"),
+        ("p.json", "{", "Cannot read the prompts in"),
         ("p.docx", "a", "Unknown kind"),
     ],
 )
@@ -135,7 +136,7 @@ def test_a_file_without_usable_prompts_is_an_error(tmp_path, name, text, message
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(OutcomesError, match="Cannot read"):
+    with pytest.raises(OutcomesError, match=r"No such file: .*none\.txt, expected prompts"):
         read_prompts(tmp_path / "none.txt")
 
 

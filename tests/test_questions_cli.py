@@ -152,6 +152,12 @@ def test_a_row_without_text_is_missing_not_wrong(run):
     assert [row["query_id"] for row in loaded("outcomes.jsonl")] == ["sum"]
 
 
+def test_tokens_that_are_not_a_number_are_left_out(run):
+    written("outputs.jsonl", [{"id": "sum", "output": "5", "output_tokens": float("nan"), "tokens_kind": float("nan")}])
+    assert run("grade", "mine.jsonl", "outputs.jsonl", "--out", "outcomes.jsonl")[0] == 0
+    assert set(loaded("outcomes.jsonl")[0]) == {"query_id", "prompt", "score", "weight", "found"}
+
+
 def test_outcomes_feed_add_model(run, small_bundle):
     run("grade", "mine.jsonl", "outputs.jsonl", "--out", "outcomes.jsonl")
     assert loaded("outcomes.jsonl")[0] == {
@@ -198,20 +204,26 @@ def test_one_of_several_models_is_graded(run):
         (("questions", "--probe", "--per-family", 0), None, "Bad per_family"),
         (("questions", "--probe", "--out", "probe.csv"), None, "ends in .jsonl"),
         (("questions", "--probe", "--out", "nowhere/probe.jsonl"), None, "Cannot write"),
-        (("questions", "absent.jsonl"), None, "Cannot read"),
-        (("grade", "mine.jsonl", "absent.jsonl"), None, "Cannot read"),
+        (("questions", "absent.jsonl"), None, "No such file: absent.jsonl, expected questions"),
+        (("grade", "absent.jsonl", "outputs.jsonl"), None, "No such file: absent.jsonl, expected questions"),
+        (("grade", "mine.jsonl", "absent.jsonl"), None, "No such file: absent.jsonl, expected outputs"),
         (("grade", "mine.jsonl", "outputs.jsonl"), [{"id": "x", "output": "1"}], "No row of outputs.jsonl is of these"),
         (("grade", "mine.jsonl", "outputs.jsonl"), [{"id": "sum", "text": "1"}], "row 1: not an output"),
         (("grade", "mine.jsonl", "outputs.jsonl"), [{"output": "1"}], "row 1: not an output"),
         (("grade", "mine.jsonl", "outputs.jsonl"), [[1]], "row 1: not an output, expected"),
         (("grade", "mine.jsonl", "outputs.jsonl"), [{"id": "sum", "output": 5}], "row 1: bad output"),
+        (
+            ("grade", "mine.jsonl", "outputs.jsonl"),
+            [OUTPUTS[2], {"id": "sum", "output": "5", "output_tokens": -7}],
+            "outputs.jsonl, row 2: bad output_tokens, expected a count of tokens, or nothing, got -7",
+        ),
         (("grade", "mine.jsonl", "outputs.jsonl"), [], "No row of outputs.jsonl is of these"),
         (
             ("grade", "mine.jsonl", "outputs.jsonl"),
             [{"id": "sum", "output": "5", "model": name} for name in "ab"],
-            "outputs of 2 models, got a, b. Name the one to grade, on the command line with --model",
+            "outputs in outputs.jsonl are of 2 models, got a, b. Name the one to take, on the command line with --model",
         ),
-        (("grade", "mine.jsonl", "outputs.jsonl", "--model", "z"), None, "no outputs of 'z'"),
+        (("grade", "mine.jsonl", "outputs.jsonl", "--model", "z"), None, "outputs in outputs.jsonl are not of 'z'"),
     ],
 )
 def test_it_is_said_in_one_line(run, words, rows, said):

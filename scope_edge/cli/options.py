@@ -19,9 +19,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from scope_edge.errors import UsageError
+from scope_edge.errors import OutcomesError, UsageError
 from scope_edge.price_list import PriceList
 from scope_edge.price_source import PriceSource
+from scope_edge.rows import json_lines
 
 __all__ = [
     "Aliases",
@@ -42,6 +43,7 @@ __all__ = [
     "print_json",
     "progress_bars",
     "read_prompt",
+    "rows_file",
     "split_names",
 ]
 
@@ -127,6 +129,17 @@ def read_prompt(prompt: str) -> str:
     # Bytes that are not UTF-8 become lone surrogates, which the router refuses with its own words.
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def rows_file(path: Path) -> Path | list[Any]:
+    """The path itself, or the rows of JSON on standard input for `-`."""
+    if str(path) != "-":
+        return path
+    name = "standard input"
+    try:
+        return json_lines(sys.stdin.buffer.read().decode("utf-8-sig").split("\n"), name)
+    except UnicodeDecodeError as error:
+        raise OutcomesError(f"Cannot read {name}", expected="JSON in UTF-8, a row a line", got=str(error)) from error
 
 
 def split_names(models: list[str] | None) -> list[str] | None:

@@ -22,6 +22,7 @@ from scope_edge.cli.options import (
     price_source,
     print_json,
     progress_bars,
+    rows_file,
 )
 from scope_edge.cli.query import cards_table
 from scope_edge.errors import PriceError, UsageError
@@ -50,7 +51,7 @@ def add_model(
         typer.Argument(
             metavar="OUTCOMES",
             help="Its outcomes: .csv, .jsonl, .json or .parquet with score, and prompt or query_id; "
-            "optionally output_tokens and input_tokens.",
+            "optionally output_tokens and input_tokens; - reads .jsonl from standard input.",
         ),
     ],
     out: Out,
@@ -64,6 +65,9 @@ def add_model(
     prices_date: PricesDate = None,
     aliases: Aliases = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a model of the same name.")] = False,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="MODEL", help="Only the rows with this name in their column model.")
+    ] = None,
     bundle: BundlePath = None,
     as_json: Json = False,
 ) -> None:
@@ -84,7 +88,7 @@ def add_model(
         )
     router = Router.load(bundle)
     price = dataclasses.replace(match.price, **said) if match else Price(**said)
-    router.add_model(name, outcomes, price=price, replace=replace)
+    router.add_model(name, rows_file(outcomes), price=price, replace=replace, only=only)
     if match is not None:
         router.describe_model(
             name, price=price, price_date=None if said else match.date, context_window=match.context_window

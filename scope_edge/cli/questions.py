@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from scope_edge.cli.options import BundlePath, Json, console, print_json, progress_bars
+from scope_edge.cli.options import BundlePath, Json, console, print_json, progress_bars, rows_file
 from scope_edge.errors import UsageError
 
 if TYPE_CHECKING:
@@ -132,7 +132,9 @@ def grade(
     outputs: Annotated[
         Path,
         typer.Argument(
-            metavar="OUTPUTS", help="Raw outputs, as .jsonl, .json, .csv or .parquet: id (or query_id), output."
+            metavar="OUTPUTS",
+            help="Raw outputs, as .jsonl, .json, .csv or .parquet: id (or query_id), output; - reads .jsonl from "
+            "standard input.",
         ),
     ],
     out: Annotated[
@@ -160,7 +162,7 @@ def grade(
     """
     from scope_edge.questions.outputs import grade_outputs
 
-    grades = grade_outputs(offered_questions(questions, bundle, data), outputs, model)
+    grades = grade_outputs(offered_questions(questions, bundle, data), rows_file(outputs), model)
     if out is not None:
         _write(out, grades.outcomes())
     rows = _by_category(grades.graded)

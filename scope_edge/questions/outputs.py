@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from scope_edge.errors import OutcomesError
-from scope_edge.outcomes import read_file_rows
+from scope_edge.outcomes import token_counts
 from scope_edge.questions.grading import Verdict, grade
 from scope_edge.questions.question import Question
+from scope_edge.rows import named_rows, rows_of_one_model
 
 __all__ = ["Graded", "Grades", "Unmatched", "grade_outputs"]
 
@@ -59,41 +59,41 @@ class Grades:
         return [
             {
                 "query_id": question.id, "prompt": question.prompt, "score": verdict.score,
-                **{name: row[name] for name in _KEPT if row.get(name) not in (None, "")},
+                **{name: row[name] for name in _KEPT if row.get(name) not in (None, "") and row[name] == row[name]},
                 "weight": question.weight, "found": verdict.found,
             }
             for question, verdict, row in self.graded
         ]  # fmt: skip
 
 
-def grade_outputs(questions: Sequence[Question], path: str | Path, model: str | None = None) -> Grades:
+def grade_outputs(questions: Sequence[Question], outputs: Any, model: str | None = None) -> Grades:
     """Grade the raw outputs of one model.
 
     Parameters
     ----------
     questions : sequence of Question
-    path : str or Path
-        A .jsonl, .json, .csv or .parquet file of rows with `id` or `query_id` (of a question) and `output`, the raw
-        text; optionally `model`, `output_tokens`, `input_tokens` and `tokens_kind`, as in outcomes.
+    outputs : path, sequence of mappings, or a pandas, polars or pyarrow table
+        A .jsonl, .json, .csv or .parquet file, or rows as such, with `id` or `query_id` (of a question) and `output`,
+        the raw text; optionally `model`, `output_tokens`, `input_tokens` and `tokens_kind`, as in outcomes.
     model : str, optional
         Only the rows of that model.
 
     Raises
     ------
     OutcomesError
-        Nothing can be read; a column is missing; the rows are of several models and none was named, or none of the
-        named one; or no row is of these questions. File and row are named.
+        Nothing can be read; a column is missing; tokens are no count; the rows are of several models and none was
+        named, or none of the named one; or no row is of these questions. File and row are named.
     """
-    file = Path(path)
-    rows = list(enumerate(read_file_rows(file), 1))
+    file, found = named_rows(outputs, "outputs")
+    rows = list(enumerate(found, 1))
     for number, row in rows:
         if not isinstance(row, Mapping) or "output" not in row or _id(row) is None:
             raise OutcomesError(
-                f"{file.name}, row {number}: not an output",
+                f"{file}, row {number}: not an output",
                 expected="'id' or 'query_id', and 'output', the raw text",
                 got="columns " + ", ".join(map(str, row)) if isinstance(row, Mapping) else type(row).__name__,
             )
-    rows = _of_one_model(rows, file, model)
+    rows = rows_of_one_model(rows, file, "outputs", model, "--model")
     by_id = {question.id: question for question in questions}
     graded, unmatched, without_output = [], [], []
     seen: set[str] = set()
@@ -103,18 +103,18 @@ def grade_outputs(questions: Sequence[Question], path: str | Path, model: str | 
             unmatched.append(Unmatched(number, name))
             continue
         seen.add(name)
-        output = row["output"]
+        output, counts = row["output"], token_counts(row, f"{file}, row {number}")
         if output is None or output == "":
             without_output.append(name)
         elif isinstance(output, str):
-            graded.append(Graded(by_id[name], grade(by_id[name], output), row))
+            graded.append(Graded(by_id[name], grade(by_id[name], output), {**row, **counts}))
         else:
             raise OutcomesError(
-                f"{file.name}, row {number}: bad output", expected="text, or nothing", got=type(output).__name__
+                f"{file}, row {number}: bad output", expected="text, or nothing", got=type(output).__name__
             )
     if not seen:
         raise OutcomesError(
-            f"No row of {file.name} is of these questions",
+            f"No row of {file} is of these questions",
             expected=f"ids such as {questions[0].id!r}",
             got=f"{len(unmatched)} others, such as {unmatched[0].id!r}" if unmatched else "no rows",
         )
@@ -123,22 +123,3 @@ def grade_outputs(questions: Sequence[Question], path: str | Path, model: str | 
 
 def _id(row: Mapping[str, Any]) -> Any:
     return row.get("id") if row.get("id") is not None else row.get("query_id")
-
-
-def _of_one_model(
-    rows: Sequence[tuple[int, Mapping[str, Any]]], file: Path, model: str | None
-) -> list[tuple[int, Mapping[str, Any]]]:
-    models = _models(row for _, row in rows)
-    if model is None and len(models) > 1:
-        raise OutcomesError(
-            f"{file.name} has the outputs of {len(models)} models",
-            got=", ".join(models[:5]),
-            remedy="Name the one to grade, on the command line with --model.",
-        )
-    if model is not None and model not in models:
-        raise OutcomesError(f"{file.name} has no outputs of {model!r}", got=", ".join(models[:5]) or "no models")
-    return [(number, row) for number, row in rows if model is None or row.get("model") == model]
-
-
-def _models(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(str(row["model"]) for row in rows if row.get("model")))

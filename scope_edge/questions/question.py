@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from scope_edge.errors import OutcomesError
-from scope_edge.outcomes import read_file_rows
 from scope_edge.questions.graders import GRADERS
+from scope_edge.rows import read_file_rows
 
 __all__ = ["PROBE", "PROBE_WEIGHT", "Question", "read_questions"]
 
@@ -98,7 +98,7 @@ def read_questions(path: str | Path) -> list[Question]:
     questions: list[Question] = []
     places: dict[str, str] = {}
     for file in files:
-        for number, row in enumerate(read_file_rows(file), 1):
+        for number, row in enumerate(read_file_rows(file, "questions"), 1):
             where = f"{file.name}, row {number}"
             question = _question(row, where)
             if question.id in places:

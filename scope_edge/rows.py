@@ -1,0 +1,134 @@
+"""Rows of files and tables as they are, whatever they are about."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from scope_edge.errors import MissingExtraError, OutcomesError
+
+__all__ = ["json_lines", "named_rows", "polars_module", "read_file_rows", "read_frame", "rows_of_one_model"]
+
+Row = tuple[int, Mapping[str, Any]]
+
+
+def named_rows(source: Any, what: str) -> tuple[str, list[Any]]:
+    """The rows of a path, a list of mappings or a table, and what to call them in errors.
+
+    what: the plural of what a row is, such as "outcomes".
+    """
+    if isinstance(source, str | Path):
+        path = Path(source)
+        return path.name, read_file_rows(path, what)
+    # pyarrow, polars and pandas, told apart by their methods so that none of them is imported
+    for method, arguments in (("to_pylist", ()), ("to_dicts", ()), ("to_dict", ("records",))):
+        if hasattr(source, method):
+            return what, cast(list[Any], getattr(source, method)(*arguments))
+    if isinstance(source, Sequence) and not isinstance(source, bytes):
+        return what, list(source)
+    raise OutcomesError(
+        f"These {what} cannot be read",
+        expected="a path, a list of mappings, or a pandas, polars or pyarrow table",
+        got=type(source).__name__,
+    )
+
+
+def read_file_rows(path: Path, what: str, lines: str | None = None) -> list[Any]:
+    """The rows of a .csv, .jsonl, .json or .parquet file.
+
+    what: the plural of what a row is, for errors. lines: the one column of a .txt with a row a line; None if none is
+    taken.
+    """
+    kinds = ".csv, .jsonl, .json or .parquet" if lines is None else ".txt, .csv, .jsonl, .json or .parquet"
+    if not path.exists():
+        raise OutcomesError(f"No such file: {path}", expected=f"{what}, as {kinds}")
+    try:
+        if path.suffix == ".csv":
+            limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB
+            try:
+                with path.open(encoding="utf-8-sig", newline="") as file:
+                    return list(csv.DictReader(file))
+            finally:
+                csv.field_size_limit(limit)
+        if path.suffix == ".jsonl":
+            with path.open(encoding="utf-8-sig") as file:
+                return json_lines(file, path.name)
+        if path.suffix == ".json":
+            loaded = json.loads(path.read_text(encoding="utf-8-sig"))
+            return loaded if isinstance(loaded, list) else [loaded]
+        if path.suffix == ".txt" and lines is not None:
+            return [{lines: line} for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, ValueError, csv.Error) as error:
+        raise OutcomesError(f"Cannot read the {what} in {path}", got=str(error)) from error
+    if path.suffix == ".parquet":
+        return cast(list[Any], read_frame(path, polars_module().read_parquet).to_dicts())
+    raise OutcomesError(f"Unknown kind of file for {what}", expected=kinds, got=path.name)
+
+
+def json_lines(lines: Iterable[str], name: str) -> list[Any]:
+    """One JSON value a line; blank lines are passed over.
+
+    Raises
+    ------
+    OutcomesError
+        A line is no JSON; it is named.
+    """
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                why = str(error).partition(": line ")[0]
+                raise OutcomesError(f"{name}, line {number}: not JSON", got=f"{why}: {line.strip()[:40]!r}") from error
+    return rows
+
+
+def model_of(row: Mapping[str, Any]) -> str:
+    """What a row has in its column `model`; empty where it has nothing there."""
+    name = row.get("model")
+    return "" if name is None or name != name else str(name)
+
+
+def rows_of_one_model(rows: Sequence[Row], name: str, what: str, only: str | None, option: str) -> list[Row]:
+    """The rows of the model that is asked for, numbered from 1; all of them, if they are of one.
+
+    name: of their file. what: the plural of what a row is. option: how `only` is said on the command line.
+
+    Raises
+    ------
+    OutcomesError
+        The rows are of several models and none was named, or none is of the named one.
+    """
+    models = list(dict.fromkeys(filter(None, (model_of(row) for _, row in rows))))
+    these = f"The {what}" if name == what else f"The {what} in {name}"
+    some = ", ".join(models[:5]) + (", ..." if len(models) > 5 else "")
+    if only is None and len(models) > 1:
+        raise OutcomesError(
+            f"{these} are of {len(models)} models",
+            got=some,
+            remedy=f"Name the one to take, on the command line with {option}.",
+        )
+    if only is not None and only not in models:
+        raise OutcomesError(f"{these} are not of {only!r}", got=some or "no models")
+    return [(number, row) for number, row in rows if only is None or model_of(row) == only]
+
+
+def polars_module() -> Any:
+    """polars, which is of an extra."""
+    try:
+        import polars
+    except ImportError as error:
+        raise MissingExtraError("Reading this table", "polars", "build") from error
+    return polars
+
+
+def read_frame(path: Path, reader: Callable[[Path], Any]) -> Any:
+    """What a reader of polars makes of a file."""
+    try:
+        return reader(path)
+    except (OSError, polars_module().exceptions.PolarsError) as error:
+        raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
