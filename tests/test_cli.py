@@ -14,10 +14,11 @@ import pytest
 import typer
 from bundles import rehash
 from comparing import same
-from processes import run_cli
+from processes import run_cli, run_python
 from prompts import PROMPTS
 from rich.console import Console
 
+import scope_edge.cli
 from scope_edge import Price, Router, __version__
 from scope_edge.bundle import default_bundle
 from scope_edge.cli.app import app, main
@@ -616,14 +617,63 @@ def test_a_process_prints_json_on_standard_output_alone():
 
 def test_a_reader_that_has_gone_is_no_traceback():
     code = "from scope_edge.cli import main; main()"
-    reading, writing = os.pipe()
-    os.close(reading)
-    try:
-        run = subprocess.run([sys.executable, "-c", code, "models"], stdout=writing, stderr=subprocess.PIPE)
-    finally:
-        os.close(writing)
-    assert run.returncode == 1
-    assert run.stderr == b""
+    for arguments in (["models"], ["models", "--json"], ["estimate", "hi"], ["--version"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            run = subprocess.run([sys.executable, "-c", code, *arguments], stdout=writing, stderr=subprocess.PIPE)
+        finally:
+            os.close(writing)
+        assert (run.returncode, run.stderr) == (0, b""), arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["route"], "Missing argument 'PROMPT'. See "),
+        (["route", "hi", "--nothing"], "No such option: --nothing"),
+        (["route", "hi", "--top", "many"], "Invalid value for '--top'"),
+        (["questions", "--probe", "--per-family", "0"], "Invalid value for '--per-family'"),
+        (["rute", "hi"], "No such command 'rute'. Did you mean 'route'? See "),
+        (["add-model", "guest", "log.csv"], "Missing option '--out'"),
+    ],
+)
+def test_wrong_arguments_are_one_line_too(cli, arguments, said):
+    assert refused(cli(*arguments), said).endswith(" --help\n")
+
+
+def test_without_arguments_there_is_the_help(cli):
+    assert cli() == cli("--help")
+
+
+def test_what_is_stopped_says_so_in_one_line(monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scope_edge.cli.pool.verify_bundle", stopped)
+    monkeypatch.setattr(sys, "argv", ["scope-edge", "verify"])
+    with pytest.raises(SystemExit) as end:
+        scope_edge.cli.main()
+    assert (end.value.code, capsys.readouterr()) == (130, ("", "scope-edge: stopped\n"))
+
+
+def test_it_can_be_stopped_before_it_has_begun():
+    # The first import of the application is where Ctrl-C falls.
+    code = """
+import sys
+
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == "scope_edge.cli.app":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Impatient())
+from scope_edge.cli import main
+main()
+"""
+    run = run_python(code, "models")
+    assert (run.returncode, run.stdout) == (130, b"")
+    assert run.stderr.splitlines() == [b"scope-edge: stopped"]
 
 
 def test_the_module_is_the_command():

@@ -201,7 +201,7 @@ def test_one_of_several_models_is_graded(run):
         (("questions", "mine.jsonl", "--probe"), None, "one of FILE, --probe and --anchors"),
         (("questions", "--anchors"), None, "Give the folder that has them with --data"),
         (("questions", "mine.jsonl", "--seed", 1), None, "Give them with --probe"),
-        (("questions", "--probe", "--per-family", 0), None, "Bad per_family"),
+        (("questions", "--probe", "--per-family", 0), None, "Invalid value for '--per-family'"),
         (("questions", "--probe", "--out", "probe.csv"), None, "ends in .jsonl"),
         (("questions", "--probe", "--out", "nowhere/probe.jsonl"), None, "Cannot write"),
         (("questions", "absent.jsonl"), None, "No such file: absent.jsonl, expected questions"),
@@ -221,7 +221,7 @@ def test_one_of_several_models_is_graded(run):
         (
             ("grade", "mine.jsonl", "outputs.jsonl"),
             [{"id": "sum", "output": "5", "model": name} for name in "ab"],
-            "outputs in outputs.jsonl are of 2 models, got a, b. Name the one to take, on the command line with --model",
+            "outputs in outputs.jsonl are of 2 models, got a, b. Name the one to take, on the command line with",
         ),
         (("grade", "mine.jsonl", "outputs.jsonl", "--model", "z"), None, "outputs in outputs.jsonl are not of 'z'"),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Any, NoReturn
 
 import typer
 
@@ -26,7 +28,6 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="scope-edge",
     help="Predict accuracy and cost of every model for a prompt, offline, and route it.",
-    no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -58,15 +59,51 @@ speed.register(app)
 serving.register(app)
 
 
+# click's, which typer has a copy of in some versions: whatever is wrong with the arguments.
+_ArgumentError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; Ctrl-C is left to the caller."""
+    if len(sys.argv) < 2:
+        sys.argv.append("--help")
     try:
-        app()
+        code = app(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except ScopeEdgeError as error:
-        message = " ".join(str(error).split())
-        sys.stderr.write(f"scope-edge: {message.encode('utf-8', 'backslashreplace').decode()}\n")
-        sys.exit(2)
+        _fail(str(error))
+    except _ArgumentError as error:
+        _fail(_explained(error))
+    except typer.Abort:
+        raise KeyboardInterrupt from None
     except BrokenPipeError:
-        # The reader of our output has gone, as in `scope-edge models | head`.
-        sys.stderr.close()
-        sys.exit(1)
+        _reader_has_gone()
+    except SystemExit as end:
+        # rich and typer make this of a broken pipe.
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        _reader_has_gone()
+    else:
+        if code == 130:
+            raise KeyboardInterrupt
+        sys.exit(code or 0)
+
+
+def _fail(message: str) -> NoReturn:
+    message = " ".join(message.split())
+    sys.stderr.write(f"scope-edge: {message.encode('utf-8', 'backslashreplace').decode()}\n")
+    sys.exit(2)
+
+
+def _explained(error: Any) -> str:
+    command = error.ctx.command_path if error.ctx else "scope-edge"
+    message = error.format_message()
+    return f"{message if message.endswith(('.', '?')) else message + '.'} See {command} --help"
+
+
+def _reader_has_gone() -> NoReturn:
+    """It has what it wanted, as in `scope-edge models | head -1`: whether all fitted into the pipe is no difference."""
+    # Or the interpreter would try to write what is left when it ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)

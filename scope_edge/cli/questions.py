@@ -28,7 +28,7 @@ Data = Annotated[
         "--data",
         metavar="DIR",
         help="Folder with the texts of the anchors: an outcome table, or files of the public data sets that they came "
-        "from (GSM8K, MATH, MMLU, MMLU-Pro, ARC); the cache of the datasets library if left out.",
+        "from (GSM8K, MATH, MMLU, MMLU-Redux, MMLU-Pro, ARC); the cache of the datasets library if left out.",
     ),
 ]
 
@@ -70,7 +70,8 @@ def questions(
         int | None, typer.Option("--seed", help="Of --probe; another seed makes other questions; 0 if left out.")
     ] = None,
     per_family: Annotated[
-        int | None, typer.Option("--per-family", metavar="N", help="Of --probe; how many of each; 40 if left out.")
+        int | None,
+        typer.Option("--per-family", metavar="N", min=1, help="Of --probe; how many of each; 40 if left out."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write them, as .jsonl.")] = None,
     bundle: BundlePath = None,
