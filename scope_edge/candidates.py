@@ -65,6 +65,9 @@ class Candidates:
         first, each = self._speed
         return first + output_tokens * each
 
+    def __repr__(self) -> str:
+        return f"Candidates({len(self.cards)} models)"
+
     def only(self, columns: NDArray[np.intp]) -> Candidates:
         """Some of the models."""
         return replace(self, cards=tuple(self.cards[column] for column in columns.tolist()))
@@ -97,7 +100,8 @@ def unknown_model(name: str, names: Sequence[str]) -> UnknownModelError:
     """The error for a name that matches nothing, with the closest names."""
     import difflib
 
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    holding = [each for each in names if name.strip() and name.lower() in each.lower()]
+    close = holding[:3] or difflib.get_close_matches(name, names, n=3)
     return UnknownModelError(
         f"No model matches {name!r}",
         remedy=f"Did you mean {', '.join(close)}?" if close else "`scope-edge models` lists the pool.",

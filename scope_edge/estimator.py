@@ -156,6 +156,10 @@ class Estimates:
         """Names of the models."""
         return self.candidates.names
 
+    def __repr__(self) -> str:
+        prompts = "1 prompt" if self.figures.ndim == 2 else f"{len(self.figures)} prompts"
+        return f"Estimates({len(self.candidates.cards)} models, {prompts})"
+
     def row(self, index: int) -> Estimates:
         """The estimates of one prompt of a batch."""
         return Estimates(self.candidates, self.figures[index], float(self.novelty[index]))

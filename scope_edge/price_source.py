@@ -44,6 +44,11 @@ class PriceSource:
         key = self.aliases.get(model)
         return self.prices.look_up(model, aliases) if key is None else self.prices.entry(key)
 
+    def strangers(self, models: Iterable[str]) -> list[str]:
+        """Names of aliases and free models that are none of these models: slips, perhaps."""
+        known = set(models)
+        return [name for name in (*self.aliases, *sorted(self.free)) if name not in known]
+
     def check(self, models: Iterable[str]) -> None:
         """Refuse names that are none of these models, for a slip in one would go unnoticed.
 
@@ -52,8 +57,7 @@ class PriceSource:
         UsageError
             An alias is of another model, or another model is free.
         """
-        known = set(models)
-        strange = [name for name in (*self.aliases, *sorted(self.free)) if name not in known]
+        strange = self.strangers(models)
         if strange:
             raise UsageError(
                 f"No model {strange[0]!r} to price", expected="a model of the data or the bundle", got=strange[0]

@@ -518,6 +518,8 @@ class Router:
         else:
             text = check_prompt(asked)
             encoding = self._encoder.encode(text)
+        if model is None:
+            raise UsageError("No model is named", remedy="Beside a prompt, pass model= too: the one that was called.")
         if model not in self._base.names:
             raise unknown_model(str(model), self._base.names)
         outcome = outcome_of(

@@ -271,10 +271,18 @@ def test_adding_and_removing_say_what_they_did(cli, small_bundle, outcomes, tmp_
 def test_an_existing_model_is_only_replaced_if_asked(cli, small_bundle, outcomes, tmp_path):
     name = Router.load(small_bundle).models[0]
     arguments = ("add-model", name, outcomes, "--price-in", "1", "--price-out", "1", "-b", small_bundle)
-    refused(cli(*arguments, "--out", tmp_path / "out"), "already")
+    refused(cli(*arguments, "--out", tmp_path / "out"), "already", "--replace")
     assert not (tmp_path / "out").exists()
     assert cli(*arguments, "--out", tmp_path / "out", "--replace").code == 0
     assert Router.load(tmp_path / "out").models[-1] == name
+
+
+def test_what_was_there_is_said_to_be_replaced(cli, small_bundle, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    command = ("set-model", Router.load(small_bundle).models[0], "--local", "-b", small_bundle, "-o", out)
+    assert "(replaced)" not in cli(*command).out
+    assert f"models in {out} (replaced)" in cli(*command).out
 
 
 def test_a_model_is_described(cli, small_bundle, tmp_path):

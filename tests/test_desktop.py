@@ -447,9 +447,10 @@ def test_the_check_says_what_the_window_shows(router: Router) -> None:
     )
     assert told["shown"] == expected.model
     assert told["colours"] > 50
-    failed = run_python(code, "--check", "--bundle", "/nowhere")
-    assert (failed.returncode, failed.stdout) == (1, b"")
-    assert b"No bundle at" in failed.stderr
+    failed = run_python(code, "--bundle", "/nowhere")
+    assert (failed.returncode, failed.stdout) == (2, b"")
+    assert failed.stderr.startswith(b"scope-edge-desktop: No bundle at")
+    assert failed.stderr.count(b"\n") == 1
 
 
 def test_amounts_are_honest() -> None:

@@ -49,6 +49,20 @@ def log(tmp_path) -> Path:
     return jsonl(tmp_path / "log.jsonl", *rows, rows[0], {**rows[0], "score": 3}, {**rows[0], "model": "[b]odd[/b]"})
 
 
+@pytest.mark.parametrize("option", [("--free", "zzz"), ("--alias", "zzz=maker/Tiny")])
+def test_a_price_of_no_model_in_the_log_is_named(cli, log, prices, tmp_path, option):
+    command = ("import", log, "--out", tmp_path / "out", "--prices", prices)
+    assert "No row is of zzz, which --alias or --free names" in cli(*command, *option).out
+    assert json.loads(cli(*command, *option, "--json").out)["not_in_logs"] == ["zzz"]
+    assert json.loads(cli(*command, "--free", "small", "--json").out)["not_in_logs"] == []
+
+
+def test_an_import_over_another_is_said(cli, log, prices, tmp_path):
+    command = ("import", log, "--out", tmp_path / "out", "--prices", prices)
+    assert "(replaced)" not in cli(*command).out
+    assert f"{tmp_path / 'out'} (replaced)" in cli(*command).out
+
+
 def test_import_prints_what_it_did(cli, log, prices, tmp_path):
     run = cli("import", log, "--out", tmp_path / "out", "--prices", prices)
     assert run.code == 0, run.err

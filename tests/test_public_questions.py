@@ -105,9 +105,21 @@ def test_what_is_not_there_or_cannot_be_read_is_said(router, tmp_path):
     (tmp_path / "test.jsonl").write_text('{"question": "Who?", "answer": "#### 3"}', encoding="utf-8")
     with pytest.raises(OutcomesError, match="1 such files with 1 questions of others"):
         public_questions(router, [tmp_path])
+    (tmp_path / "empty.jsonl").touch()
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and nothing")
-    with pytest.raises(OutcomesError, match=r"Cannot read .*broken\.parquet"):
+    with pytest.raises(OutcomesError, match=r"3 such files .*Cannot read .*broken\.parquet"):
         public_questions(router, [tmp_path])
+
+
+def test_what_cannot_be_read_is_passed_over_where_anchors_are_found(router, tmp_path, caplog):
+    gsm8k(tmp_path)
+    (tmp_path / "an empty one.jsonl").touch()
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and nothing")
+    (tmp_path / "torn.jsonl").write_text('{"question": "Who', encoding="utf-8")
+    assert [found.prompt for found in public_questions(router, [tmp_path])] == [SUM]
+    assert [record.args[0].partition(",")[0] for record in caplog.records] == [
+        f"Cannot read {tmp_path / name}" for name in ("broken.parquet", "torn.jsonl")
+    ]
 
 
 def test_a_cache_is_looked_through_for_data_sets_of_these_names(tmp_path, monkeypatch):

@@ -264,6 +264,34 @@ def test_an_unknown_model_is_an_error_that_suggests_a_known_one(router):
     assert f"Did you mean {name}" in str(caught.value)
 
 
+def test_a_suggestion_is_close_or_holds_the_name(router):
+    family = "QWEN2"
+    with pytest.raises(UnknownModelError) as caught:
+        router.route("hi", models=family)
+    suggested = str(caught.value).partition("Did you mean ")[2].rstrip("?").split(", ")
+    assert len(suggested) == 3
+    assert all(name in router.models and name.startswith(family.lower()) for name in suggested)
+    with pytest.raises(UnknownModelError, match="`scope-edge models` lists the pool"):
+        router.route("hi", models="nope")
+
+
+def test_beside_a_prompt_a_model_is_needed(own_router):
+    with pytest.raises(UsageError, match=r"No model is named.*pass model="):
+        own_router.record(PROMPTS[0], score=1)
+
+
+def test_what_is_printed_of_an_answer_fits_on_a_screen(router):
+    decision = router.route(PROMPTS[0])
+    assert repr(decision).startswith(f"Decision(model={decision.model!r}, p_correct={decision.p_correct!r}, cost_usd=")
+    assert f"met=True, reason={decision.reason!r}" in repr(decision)
+    assert len(repr(decision)) < 400
+    assert repr(decision.estimates) == f"Estimates({len(router.models)} models, 1 prompt)"
+    plan = router.route_batch(PROMPTS[:3])
+    assert len(repr(plan)) < 600
+    assert repr(plan.estimates) == f"Estimates({len(router.models)} models, 3 prompts)"
+    assert repr(plan.estimates.candidates) == f"Candidates({len(router.models)} models)"
+
+
 @pytest.mark.parametrize("models", [[], ["zzz*"], ["hi", None], [3], b"hi", ""])
 def test_models_that_match_nothing_are_an_error(router, models):
     with pytest.raises(UnknownModelError):

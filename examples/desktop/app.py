@@ -16,6 +16,9 @@ from theme import Look, Theme
 from window import Window
 from worker import Forecast, Forecaster, preload
 
+from scope_edge import ScopeEdgeError
+from scope_edge.bundle import read_bundle
+
 CHECKED_PROMPT = "A train leaves at 9:40 and arrives at 13:05 after a stop of 25 minutes. How long did it move?"
 _PATIENCE_MS = 60_000
 
@@ -24,6 +27,13 @@ def main(arguments: Sequence[str]) -> int:
     """Run the app; returns the exit status."""
     started = time.perf_counter()
     options = _parser().parse_args(arguments)
+    try:
+        if options.bundle is not None:
+            # One that breaks later is said in the window, which goes on with what it has.
+            read_bundle(options.bundle)
+    except ScopeEdgeError as error:
+        print(f"scope-edge-desktop: {error}", file=sys.stderr)
+        return 2
     if options.check is not None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     preload()

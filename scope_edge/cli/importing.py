@@ -16,6 +16,7 @@ from scope_edge.cli.options import (
     PricesDate,
     PricesFile,
     console,
+    in_place,
     price_source,
     print_json,
     progress_bars,
@@ -85,12 +86,13 @@ def import_(
         shares=_shares(shares),
         strict=strict,
     )
+    place = in_place(out)
     with progress_bars() as bars:
         report = import_logs(logs, out, options, bars)
     if as_json:
         print_json({"table": str(out), **report})
     else:
-        _show(report, out)
+        _show(report, out, place)
 
 
 def _shares(text: str) -> tuple[float, float, float]:
@@ -101,11 +103,11 @@ def _shares(text: str) -> tuple[float, float, float]:
     return train, val, test
 
 
-def _show(report: dict[str, Any], out: Path) -> None:
+def _show(report: dict[str, Any], out: Path, place: str) -> None:
     splits = ", ".join(f"{name} {n:,}" for name, n in report["splits"].items())
     console.print(
         f"{report['n_outcomes']:,} outcomes of {len(report['models'])} models on {report['n_queries']:,} prompts "
-        f"in {escape(str(out))} ({splits})"
+        f"in {place} ({splits})"
     )
     if report["n_repeated"]:
         console.print(f"{report['n_repeated']:,} outcomes were of a model and prompt that had one already")
@@ -119,6 +121,9 @@ def _show(report: dict[str, Any], out: Path) -> None:
             f"[yellow]No price[/] for {names}: give --prices with it, --alias MODEL=KEY, or --free MODEL",
             soft_wrap=True,
         )
+    if report["not_in_logs"]:
+        names = ", ".join(escape(name) for name in report["not_in_logs"])
+        console.print(f"[yellow]No row[/] is of {names}, which --alias or --free names", soft_wrap=True)
     console.print(_models(report["models"]))
 
 

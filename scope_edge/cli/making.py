@@ -17,6 +17,7 @@ from scope_edge.cli.options import (
     PricesDate,
     PricesFile,
     console,
+    in_place,
     price_source,
     print_json,
     progress_bars,
@@ -69,14 +70,13 @@ def train(
         raise MissingExtraError("Training", error.name or "torch", "train") from error
     recipe = smoke_recipe() if smoke else Recipe(seed=seed)
     recipe = recipe.with_options(seed=seed, correctness_only=tuple(correctness_only or ()))
+    place = in_place(out)
     with progress_bars() as bars:
         report = run(data, out, work, recipe, bars)
     if as_json:
         print_json({"bundle": str(out), **report})
     else:
-        console.print(
-            f"Trained on {report['n_texts']} texts in {report['minutes']} minutes; encoder in {escape(str(out))}"
-        )
+        console.print(f"Trained on {report['n_texts']} texts in {report['minutes']} minutes; encoder in {place}")
 
 
 def build(
@@ -126,12 +126,13 @@ def build(
         correctness_only=tuple(correctness_only or ()),
         prices=price_source(prices, prices_date, aliases, free),
     )
+    place = in_place(out)
     with progress_bars() as bars:
         report = run(outcomes, out, encoder, options, bars)
     if as_json:
         print_json({"bundle": str(out), **report})
     else:
-        console.print(f"{report['n_models']} models over {report['n_anchors']} anchors in {escape(str(out))}")
+        console.print(f"{report['n_models']} models over {report['n_anchors']} anchors in {place}")
         for name, value in report["val"].items():
             console.print(f"  {name} on val: {value}")
 

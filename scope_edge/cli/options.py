@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -39,6 +40,7 @@ __all__ = [
     "Risk",
     "ValueUsd",
     "console",
+    "in_place",
     "price_source",
     "print_json",
     "progress_bars",
@@ -147,6 +149,12 @@ def split_names(models: list[str] | None) -> list[str] | None:
     if not models:
         return None
     return [name.strip() for entry in models for name in entry.split(",") if name.strip()]
+
+
+def in_place(out: Path) -> str:
+    """A place that will be written, as it is said afterwards: whether something was there is known only before."""
+    replaced = out.is_dir() and any(out.iterdir())
+    return escape(str(out)) + (" (replaced)" if replaced else "")
 
 
 def print_json(document: Any) -> None:

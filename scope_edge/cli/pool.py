@@ -19,6 +19,7 @@ from scope_edge.cli.options import (
     PricesDate,
     PricesFile,
     console,
+    in_place,
     price_source,
     print_json,
     progress_bars,
@@ -93,6 +94,7 @@ def add_model(
         router.describe_model(
             name, price=price, price_date=None if said else match.date, context_window=match.context_window
         )
+    place = in_place(out)
     router.save(out)
     card = router.cards[-1]
     if as_json:
@@ -100,7 +102,7 @@ def add_model(
     else:
         console.print(f"Added [bold]{escape(name)}[/] from {card.n_outcomes} outcomes")
         _tell(match)
-        console.print(f"{len(router.models)} models in {escape(str(out))}")
+        console.print(f"{len(router.models)} models in {place}")
 
 
 def set_model(
@@ -189,12 +191,13 @@ def set_model(
         tokens_per_second=tokens_per_second,
         local=local,
     )
+    place = in_place(out)
     router.save(out)
     card = next(card for card in router.cards if card.model == name)
     if as_json:
         print_json({"bundle": str(out), **card.to_json(), **_found(match)})
     else:
-        console.print(f"Changed [bold]{escape(name)}[/]; {len(router.models)} models in {escape(str(out))}")
+        console.print(f"Changed [bold]{escape(name)}[/]; {len(router.models)} models in {place}")
         _tell(match)
         console.print(cards_table([card]))
 
@@ -232,11 +235,12 @@ def remove_model(
     """Remove a model from a bundle."""
     router = Router.load(bundle)
     router.remove_model(name)
+    place = in_place(out)
     router.save(out)
     if as_json:
         print_json({"bundle": str(out), "models": router.models})
     else:
-        console.print(f"Removed [bold]{escape(name)}[/]; {len(router.models)} models in {escape(str(out))}")
+        console.print(f"Removed [bold]{escape(name)}[/]; {len(router.models)} models in {place}")
 
 
 def verify(bundle: BundlePath = None, as_json: Json = False) -> None:

@@ -58,7 +58,8 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
     Returns
     -------
     dict
-        A report: counts, rejections by reason, splits, and the rows of the models table.
+        A report: counts, rejections by reason, splits, the rows of the models table, and models that the prices name
+        but no log.
 
     Raises
     ------
@@ -89,6 +90,7 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
             "n_rejected": rejections.by_reason.total(),
             "rejected": rejections.counts,
             "unpriced": tables.models.unpriced(),
+            "not_in_logs": options.prices.strangers(tables.models.known),
             **tables.write(made, options.duplicates),
         }
         if out.exists():

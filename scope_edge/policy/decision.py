@@ -52,7 +52,7 @@ class Decision:
     cost_usd: float
     alpha: float | None
     value_usd: float
-    estimates: Estimates
+    estimates: Estimates = field(repr=False)
     policy: Policy = field(repr=False)
     met: bool = True
     reason: str = ""
@@ -103,7 +103,7 @@ class Plan:
     models: list[str]
     expected_accuracy: float
     expected_cost_usd: float
-    estimates: Estimates
+    estimates: Estimates = field(repr=False)
     met: bool = True
     reason: str = ""
     unmet: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))

@@ -6,6 +6,7 @@ library, has the texts: a file is known by its columns, and a row is an anchor i
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from scope_edge.router import Router
 __all__ = ["cached_datasets", "public_questions"]
 
 Row = Mapping[str, Any]
+_log = logging.getLogger(__name__)
 _CACHED = ("gsm8k", "mmlu", "arc", "math")  # what the names of the data sets in a cache hold
 
 
@@ -51,12 +53,20 @@ def public_questions(router: Router, folders: Sequence[str | Path]) -> list[Ques
     Raises
     ------
     OutcomesError
-        A file cannot be read, or no anchor is found.
+        No anchor is found; files that cannot be read are named. Where one is found, they are passed over with a
+        warning in the log.
     MissingExtraError
         polars is not installed.
     """
     files = [file for folder in folders for file in _files(Path(folder))]
-    asked = list({item.prompt: item for file in files for item in _asked(file)}.values())
+    asked_once: dict[str, _Asked] = {}
+    unreadable = []
+    for file in files:
+        try:
+            asked_once |= {item.prompt: item for item in _asked(file)}
+        except OutcomesError as error:
+            unreadable.append(str(error))
+    asked = list(asked_once.values())
     found: dict[int, _Asked] = {}
     if asked:
         places = place([OutcomeRow(0.0, item.prompt) for item in asked], router.encoder, router.estimator)
@@ -64,12 +74,15 @@ def public_questions(router: Router, folders: Sequence[str | Path]) -> list[Ques
             if same:
                 found.setdefault(anchor, item)
     if not found:
+        seen = f"{len(files)} such files with {len(asked):,} questions of others" if files else "no such file"
         raise OutcomesError(
             f"No anchor of the bundle is in {', '.join(map(str, folders)) or 'a cache of datasets'}",
             expected="files of GSM8K, MATH, MMLU, MMLU-Redux, MMLU-Pro or ARC, as .parquet, .jsonl or .arrow",
-            got=f"{len(files)} such files with {len(asked):,} questions of others" if files else "no such file",
+            got="; ".join([seen, *unreadable[:3]]),
             remedy="Give the folder that has them with --data.",
         )
+    for error in unreadable:
+        _log.warning("Passed over: %s", error)
     anchors = router.estimator.anchors
     return [
         Question(anchors.ids[row], *found[row], source=anchors.sources[row], category=anchors.categories[row])
@@ -106,6 +119,8 @@ def _asked(file: Path) -> Iterator[_Asked]:
     readers: dict[str, Callable[[Path], polars.DataFrame]] = {
         ".parquet": polars.read_parquet, ".jsonl": polars.read_ndjson, ".arrow": polars.read_ipc_stream
     }  # fmt: skip
+    if not file.stat().st_size:
+        return
     try:
         frame = readers[file.suffix](file)
     except (OSError, polars.exceptions.PolarsError) as error:
