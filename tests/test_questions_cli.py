@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 
@@ -142,6 +143,12 @@ def test_every_kind_of_file_is_read_alike(run, suffix):
     code, out, err = run("grade", "mine.jsonl", name, "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)["right"] == 2
+
+
+def test_outputs_are_read_from_standard_input(run, monkeypatch):
+    lines = "".join(json.dumps(row) + "\n" for row in OUTPUTS)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode()), encoding="utf-8"))
+    assert json.loads(run("grade", "mine.jsonl", "-", "--json")[1])["right"] == 2
 
 
 def test_a_row_without_text_is_missing_not_wrong(run):

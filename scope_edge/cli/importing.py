@@ -16,7 +16,7 @@ from scope_edge.cli.options import (
     PricesDate,
     PricesFile,
     console,
-    in_place,
+    destination,
     price_source,
     print_json,
     progress_bars,
@@ -86,7 +86,7 @@ def import_(
         shares=_shares(shares),
         strict=strict,
     )
-    place = in_place(out)
+    place = destination(out)
     with progress_bars() as bars:
         report = import_logs(logs, out, options, bars)
     if as_json:

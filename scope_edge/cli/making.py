@@ -17,7 +17,7 @@ from scope_edge.cli.options import (
     PricesDate,
     PricesFile,
     console,
-    in_place,
+    destination,
     price_source,
     print_json,
     progress_bars,
@@ -70,7 +70,7 @@ def train(
         raise MissingExtraError("Training", error.name or "torch", "train") from error
     recipe = smoke_recipe() if smoke else Recipe(seed=seed)
     recipe = recipe.with_options(seed=seed, correctness_only=tuple(correctness_only or ()))
-    place = in_place(out)
+    place = destination(out)
     with progress_bars() as bars:
         report = run(data, out, work, recipe, bars)
     if as_json:
@@ -126,7 +126,7 @@ def build(
         correctness_only=tuple(correctness_only or ()),
         prices=price_source(prices, prices_date, aliases, free),
     )
-    place = in_place(out)
+    place = destination(out)
     with progress_bars() as bars:
         report = run(outcomes, out, encoder, options, bars)
     if as_json:

@@ -40,7 +40,7 @@ __all__ = [
     "Risk",
     "ValueUsd",
     "console",
-    "in_place",
+    "destination",
     "price_source",
     "print_json",
     "progress_bars",
@@ -151,7 +151,7 @@ def split_names(models: list[str] | None) -> list[str] | None:
     return [name.strip() for entry in models for name in entry.split(",") if name.strip()]
 
 
-def in_place(out: Path) -> str:
+def destination(out: Path) -> str:
     """A place that will be written, as it is said afterwards: whether something was there is known only before."""
     replaced = out.is_dir() and any(out.iterdir())
     return escape(str(out)) + (" (replaced)" if replaced else "")

@@ -19,7 +19,7 @@ from scope_edge.cli.options import (
     PricesDate,
     PricesFile,
     console,
-    in_place,
+    destination,
     price_source,
     print_json,
     progress_bars,
@@ -94,7 +94,7 @@ def add_model(
         router.describe_model(
             name, price=price, price_date=None if said else match.date, context_window=match.context_window
         )
-    place = in_place(out)
+    place = destination(out)
     router.save(out)
     card = router.cards[-1]
     if as_json:
@@ -191,7 +191,7 @@ def set_model(
         tokens_per_second=tokens_per_second,
         local=local,
     )
-    place = in_place(out)
+    place = destination(out)
     router.save(out)
     card = next(card for card in router.cards if card.model == name)
     if as_json:
@@ -235,7 +235,7 @@ def remove_model(
     """Remove a model from a bundle."""
     router = Router.load(bundle)
     router.remove_model(name)
-    place = in_place(out)
+    place = destination(out)
     router.save(out)
     if as_json:
         print_json({"bundle": str(out), "models": router.models})

@@ -119,9 +119,9 @@ def _asked(file: Path) -> Iterator[_Asked]:
     readers: dict[str, Callable[[Path], polars.DataFrame]] = {
         ".parquet": polars.read_parquet, ".jsonl": polars.read_ndjson, ".arrow": polars.read_ipc_stream
     }  # fmt: skip
-    if not file.stat().st_size:
-        return
     try:
+        if not file.stat().st_size:
+            return
         frame = readers[file.suffix](file)
     except (OSError, polars.exceptions.PolarsError) as error:
         raise OutcomesError(f"Cannot read {file}", got=str(error).splitlines()[0]) from error
