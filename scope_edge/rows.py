@@ -43,9 +43,9 @@ def read_file_rows(path: Path, what: str, lines: str | None = None) -> list[Any]
     taken.
     """
     kinds = ".csv, .jsonl, .json or .parquet" if lines is None else ".txt, .csv, .jsonl, .json or .parquet"
-    if not path.exists():
-        raise OutcomesError(f"No such file: {path}", expected=f"{what}, as {kinds}")
     try:
+        if not path.exists():
+            raise OutcomesError(f"No such file: {path}", expected=f"{what}, as {kinds}")
         if path.suffix == ".csv":
             limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB
             try:
@@ -82,8 +82,8 @@ def json_lines(lines: Iterable[str], name: str) -> list[Any]:
             try:
                 rows.append(json.loads(line))
             except ValueError as error:
-                why = str(error).partition(": line ")[0]
-                raise OutcomesError(f"{name}, line {number}: not JSON", got=f"{why}: {line.strip()[:40]!r}") from error
+                why = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+                raise OutcomesError(f"{name}, line {number}: not JSON: {why}") from error
     return rows
 
 
@@ -110,7 +110,7 @@ def rows_of_one_model(rows: Sequence[Row], name: str, what: str, only: str | Non
         raise OutcomesError(
             f"{these} are of {len(models)} models",
             got=some,
-            remedy=f"Name the one to take, on the command line with {option}.",
+            remedy=f"Name the one to take with {option.strip('-')}=, on the command line with {option}.",
         )
     if only is not None and only not in models:
         raise OutcomesError(f"{these} are not of {only!r}", got=some or "no models")

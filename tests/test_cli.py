@@ -467,7 +467,11 @@ def test_rows_of_several_models_are_not_mixed(cli, small_bundle, tmp_path):
     log.write_text("".join(json.dumps(row) + "\n" for row in rows[:-1]), encoding="utf-8")
     arguments = ("add-model", "guest", log, "--price-in", "0", "--price-out", "0", "--out", tmp_path / "out")
     arguments += ("--bundle", small_bundle)
-    refused(cli(*arguments), "The outcomes in log.jsonl are of 2 models, got a, b.", "--only")
+    refused(
+        cli(*arguments),
+        "The outcomes in log.jsonl are of 2 models, got a, b.",
+        "with only=, on the command line with --only",
+    )
     refused(cli(*arguments, "--only", "c"), "The outcomes in log.jsonl are not of 'c', got a, b")
     assert not (tmp_path / "out").exists()
     assert cli(*arguments, "--only", "a", "--json").json()["n_outcomes"] == 10
@@ -492,7 +496,7 @@ def test_a_bad_row_is_named_with_its_file(cli, small_bundle, tmp_path):
         ('{"prompt": " ", "score": 1}', "bad.jsonl, row 2: the prompt is blank"),
         ('{"text": "Hi?", "score": 1}', "bad.jsonl, row 2: no prompt, expected text in a column 'prompt'"),
         ('{"query_id": "none such", "score": 1}', "bad.jsonl, row 2: no anchor 'none such'"),
-        ('{"prompt": "Hi?", "score": 1', "bad.jsonl, line 2: not JSON"),
+        ('{"prompt": "Hi?", "score": 1', "bad.jsonl, line 2: not JSON: Expecting"),
     ):
         bad.write_text(good + line + "\n", encoding="utf-8")
         refused(cli("add-model", "guest", bad, *options), said)

@@ -228,7 +228,7 @@ def test_one_of_several_models_is_graded(run):
         (
             ("grade", "mine.jsonl", "outputs.jsonl"),
             [{"id": "sum", "output": "5", "model": name} for name in "ab"],
-            "outputs in outputs.jsonl are of 2 models, got a, b. Name the one to take, on the command line with",
+            "outputs in outputs.jsonl are of 2 models, got a, b. Name the one to take with model=, on the",
         ),
         (("grade", "mine.jsonl", "outputs.jsonl", "--model", "z"), None, "outputs in outputs.jsonl are not of 'z'"),
     ],

@@ -81,8 +81,8 @@ def public_questions(router: Router, folders: Sequence[str | Path]) -> list[Ques
             got="; ".join([seen, *unreadable[:3]]),
             remedy="Give the folder that has them with --data.",
         )
-    for error in unreadable:
-        _log.warning("Passed over: %s", error)
+    for why in unreadable:
+        _log.warning("Passed over: %s", why)
     anchors = router.estimator.anchors
     return [
         Question(anchors.ids[row], *found[row], source=anchors.sources[row], category=anchors.categories[row])
