@@ -30,8 +30,8 @@ class Server:
     """The state that tests look at.
 
     troubles: per prompt what goes wrong with its first calls, one after the other: busy (429), limited (429 without a
-    pause, and x-ratelimit headers), 500, hang, cut, malformed, nonsense (a chunk that is no JSON), filtered, nothing
-    (closed before an answer). paid counts the answers that were begun, by prompt.
+    pause, and x-ratelimit headers), 500, key (401), hang, cut, malformed, nonsense (a chunk that is no JSON), filtered,
+    nothing (closed before an answer). paid counts the answers that were begun, by prompt.
     """
 
     table: Mapping[str, Told]
@@ -113,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif trouble == "limited":
             left = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "150ms"}
             self._refuse(429, "Rate limit reached", {"retry-after": "0", **left})
+        elif trouble == "key":
+            self._refuse(401, "This key is no longer valid")
         elif trouble == "500":
             self._refuse(500, "The server had an error")
         elif trouble == "long":

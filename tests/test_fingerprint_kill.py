@@ -114,13 +114,13 @@ def test_killed_at_50_random_points_and_resumed_it_is_the_same_and_pays_no_answe
             ledger = tmp_path / f"{out.name}.asked.jsonl"
             assert command("run", out)[0] == 0
             assert without_speed(out) == once
-            sent, answered_at, resent_after_answer = Counter(), {}, 0
+            sent, answered, resent_after_answer = Counter(), set(), 0
             for line in map(json.loads, ledger.read_text(encoding="utf-8").splitlines()[1:]):
                 if "sent" in line:
-                    resent_after_answer += line["sent"] in answered_at
-                    sent[line["sent"]] += 1
+                    resent_after_answer += bool(line["sent"].keys() & answered)
+                    sent.update(line["sent"].keys())
                 else:
-                    answered_at[line["record"]["id"]] = True
+                    answered.add(line["record"]["id"])
             assert resent_after_answer == 0
             prompt_of = {item.id: item.prompt for item in questions}
             assert set(server.paid) == set(paid_once)

@@ -185,8 +185,8 @@ class _Bar:
         """Show how it stands; the interval is worked out once a round."""
         if self._progress.disable:
             return
-        if len(job.asked) != self._rounds:
-            interval, self._rounds = job.interval, len(job.asked)
+        if job.rounds != self._rounds:
+            interval, self._rounds = job.interval, job.rounds
             self._interval = f"{interval.mean:.1%} ±{interval.half_width:.1%}"
         records = job.records
         missing = sum(record.score is None for record in records)

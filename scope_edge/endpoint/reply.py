@@ -50,13 +50,15 @@ class Failure:
     """Why there is no answer.
 
     kind: key, model, request, stream, busy, server, connection, timeout, cut, malformed or refused. status: of HTTP,
-    None where none came. retriable: nothing can have been generated, so trying again costs nothing twice.
+    None where none came. retriable: nothing can have been generated, so trying again costs nothing twice. remedy: what
+    may put it right, where that can be told.
     """
 
     kind: str
     status: int | None
     retriable: bool
     message: str
+    remedy: str = ""
 
     @property
     def paid(self) -> bool:

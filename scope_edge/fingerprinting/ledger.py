@@ -16,7 +16,7 @@ from scope_edge.questions import Question
 
 __all__ = ["Ledger", "Record", "question_hash"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,19 @@ class Record:
 
 
 class Ledger:
-    """An append-only file of JSON lines: a header, `sent` before a call leaves, `record` when it ended.
+    """An append-only file of JSON lines: a header, `sent` before a round leaves, `record` when a call ended.
 
     Each line is on the disk before the next step. A kill leaves at most half a line at the end, which is cut off when
     the file is opened again, and calls that were sent and have no record: they may have been charged for, and will
-    be sent again. Those are the only questions that can be.
+    be sent again. Those are the only questions that can be. `free` takes back what was noted of calls that cannot have
+    been charged for: they are still to be asked, and nothing was spent on them.
 
     Parameters
     ----------
     path : Path
     header : mapping
-        What decides the outcome: model, base_url, questions, prices. Another run's file is refused.
+        What decides the outcome: model, base_url, questions, prices. Another run's file is refused, unless nothing was
+        answered or may have been charged for in it: it is begun anew.
 
     Raises
     ------
@@ -88,19 +90,43 @@ class Ledger:
         return sum(sum(costs[:-1] if name in self.records else costs) for name, costs in self.sent.items())
 
     @property
+    def unfinished(self) -> list[str]:
+        """The questions that were sent and have no record."""
+        return [name for name in self.sent if name not in self.records]
+
+    @property
     def cost_usd(self) -> float:
         """What all calls cost, those that a kill interrupted included."""
         return self.lost_usd + sum(record.cost_usd for record in self.records.values())
 
-    def send(self, question: str, at_most_usd: float) -> None:
-        """Note that a question is about to be sent, and what it may cost."""
-        self._append({"sent": question, "at_most_usd": at_most_usd})
-        self.sent.setdefault(question, []).append(at_most_usd)
+    def send(self, at_most_usd: Mapping[str, float]) -> None:
+        """Note that questions are about to be sent, and what each may cost. It is one line: all of them or none."""
+        entry = {"sent": dict(at_most_usd)}
+        self._append(entry)
+        self._take(entry)
+
+    def free(self, questions: Sequence[str]) -> None:
+        """Note that the last call of these questions gave nothing and cannot have been charged for."""
+        entry = {"free": list(questions)}
+        self._append(entry)
+        self._take(entry)
 
     def add(self, record: Record) -> None:
         """Note how a question ended; it counts from now on."""
-        self._append({"record": asdict(record)})
-        self.records[record.id] = record
+        entry = {"record": asdict(record)}
+        self._append(entry)
+        self._take(entry)
+
+    def _take(self, entry: Mapping[str, Any]) -> None:
+        if "sent" in entry:
+            for name, usd in entry["sent"].items():
+                self.sent.setdefault(name, []).append(float(usd))
+        elif "free" in entry:
+            for name in entry["free"]:
+                self.sent[name].pop()
+        else:
+            record = Record(**entry["record"])
+            self.records[record.id] = record
 
     def _append(self, line: Mapping[str, Any]) -> None:
         try:
@@ -120,26 +146,46 @@ class Ledger:
         if not lines:
             self._append(header)
             return False
-        try:
-            found = json.loads(lines[0])
-            for line in lines[1:]:
-                entry = json.loads(line)
-                if "sent" in entry:
-                    self.sent.setdefault(entry["sent"], []).append(float(entry["at_most_usd"]))
-                else:
-                    record = Record(**entry["record"])
-                    self.records[record.id] = record
-        except (ValueError, TypeError, KeyError) as error:
-            raise UsageError(f"{self.path} is no ledger of this version", got=f"{type(error).__name__}") from error
-        for name in {**header, **found}:
-            if found.get(name) != header.get(name):
-                raise UsageError(
-                    f"{self.path} is the ledger of another run",
-                    expected=f"{name} {header.get(name)!r}",
-                    got=repr(found.get(name)),
-                    remedy="Give the same arguments to go on with it, or another --work to begin anew.",
-                )
+        found = self._header(lines[0])
+        differing = [name for name in {**header, **found} if found.get(name) != header.get(name)]
+        if found["format"] == FORMAT:
+            for number, line in enumerate(lines[1:], 2):
+                self._read_line(number, line)
+            if differing and not self.records and not any(self.sent.values()):
+                self._file.truncate(0)
+                self.sent.clear()
+                self._append(header)
+                return False
+        if differing:
+            name = differing[0]
+            raise UsageError(
+                f"{self.path} is the ledger of another run",
+                expected=f"{name} {header.get(name)!r}",
+                got=repr(found.get(name)),
+                remedy="Give the same arguments to go on with it, or another --work to begin anew.",
+            )
         return True
+
+    def _header(self, line: bytes) -> dict[str, Any]:
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or "format" not in found:
+            raise UsageError(
+                f"{self.path} is no ledger", got=repr(line[:40]), remedy="Give the name of another file with --work."
+            )
+        return found
+
+    def _read_line(self, number: int, line: bytes) -> None:
+        try:
+            self._take(json.loads(line))
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            raise UsageError(
+                f"Line {number} of the ledger {self.path} is damaged",
+                got=repr(line[:40]),
+                remedy="Take the line out to go on without what it says, or give another --work to begin anew.",
+            ) from error
 
 
 def question_hash(questions: Sequence[Question]) -> str:

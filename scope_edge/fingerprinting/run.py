@@ -1,8 +1,9 @@
 """Asking until enough is known or the money is spent, in rounds, and adding the model.
 
 Questions go out in rounds of a fixed size, and a round is chosen when the one before it is complete. So what is asked
-depends on the answers alone, not on the order in which they come in, and a run that was killed goes on as if nothing
-had happened: the rounds are chosen again from the ledger, and only what it does not hold is asked.
+depends on the answers alone, not on the order in which they come in. All that the ledger holds counts, as spent and as
+known, under whatever limits it came about. A run that was killed completes the round that it had begun and goes on as
+if nothing had happened.
 """
 
 from __future__ import annotations
@@ -98,18 +99,29 @@ class Fingerprinting:
         wanted = np.flatnonzero([item.source != PROBE for item in self.questions])
         if len(wanted):
             target_a, target_b = places.a[wanted], places.b[wanted]
+            everything = len(wanted) == len(self.questions)
+            self._accuracy_over = (
+                "all questions on offer" if everything else "the questions on offer that are no probes"
+            )
         else:
+            self._accuracy_over = "the bundle's anchors"
             target_a, target_b = anchors.a.astype(np.float64), anchors.b.astype(np.float64)
         self._offer = Offer(places, estimator.fingerprints.population, target_a, target_b)
         self.forecast = Forecast(places, estimator.fingerprints.population, price)
         self._order = np.random.default_rng(limits.seed).permutation(len(self.questions))
-        self.asked: list[int] = []
+        self._row_of = {item.id: row for row, item in enumerate(self.questions)}
+        self.rounds = 0
         self.stopped = ""
 
     @property
     def most(self) -> int:
         """How many questions may be asked."""
         return min(self.limits.max_questions or len(self.questions), len(self.questions))
+
+    @property
+    def asked(self) -> list[int]:
+        """The rows of the questions that something came back to, in that order."""
+        return [self._row_of[name] for name in self.ledger.records]
 
     @property
     def records(self) -> list[Record]:
@@ -125,22 +137,26 @@ class Fingerprinting:
 
     @property
     def interval(self) -> Interval:
-        """Its mean accuracy over the questions on offer."""
+        """Its mean accuracy over the questions on offer that are no probes; over the bundle's anchors if all are."""
         return self._offer.interval(self.belief)
 
     def next_round(self) -> list[int]:
         """The rows of the questions to ask next; nothing, and the reason in `stopped`, when the run is over."""
-        limits, belief = self.limits, self.belief
-        n = min(limits.round_size, self.most - len(self.asked))
-        if limits.until is not None and self.asked and self._offer.interval(belief).half_width <= limits.until:
+        limits, asked, belief = self.limits, self.asked, self.belief
+        n = min(limits.round_size, self.most - len(asked))
+        if n > 0 and (begun := self.ledger.unfinished):
+            return [self._row_of[name] for name in begun[:n]]
+        if limits.until is not None and asked and self._offer.interval(belief).half_width <= limits.until:
             self.stopped = "the interval is narrow enough"
-        elif n <= 0:
+        elif len(asked) == len(self.questions):
             self.stopped = "all questions were asked"
+        elif n <= 0:
+            self.stopped = f"the limit of {self.most} questions is reached"
         if self.stopped:
             return []
         if limits.at_random:
-            return [int(row) for row in self._order[len(self.asked) : len(self.asked) + n]]
-        left = np.setdiff1d(np.arange(len(self.questions)), np.array(self.asked, np.intp))
+            return [int(row) for row in self._order[~np.isin(self._order, asked)][:n]]
+        left = np.setdiff1d(np.arange(len(self.questions)), np.array(asked, np.intp))
         return [int(row) for row in self._offer.choose(belief, n, left, limits.seed)]
 
     async def run(self, ask: Ask, watch: Watch = lambda _: None) -> None:
@@ -150,38 +166,42 @@ class Fingerprinting:
         ------
         EndpointError
             The key, the address or the model's name is wrong, or a whole round failed. What was answered is kept.
+        UsageError
+            The money is not enough for the first question.
         """
         while chosen := self.next_round():
             costs = self.forecast.at_most_usd(self._known_tokens())
             admitted = self._affordable(chosen, costs)
             if not admitted:
+                self._say_what_one_costs(costs[chosen[0]])
                 self.stopped = "the money is spent"
                 return
-            await self._ask_all([row for row in admitted if not self._is_done(row)], ask, costs, watch)
-            self.asked += admitted
+            await self._ask_all(admitted, ask, costs, watch)
+            self.rounds += 1
             watch(self)
 
     def _affordable(self, chosen: Sequence[int], costs: Float) -> list[int]:
-        """The first of the chosen that fit into the money even if every one costs the most it may.
-
-        Those of them that were answered before a kill count the same, so that the others stay the same.
-        """
+        """The first of the chosen that fit into the money even if every one costs the most it may."""
         if self.limits.max_usd is None:
             return list(chosen)
-        records = self.ledger.records
-        spent = self.ledger.lost_usd + sum(records[self.questions[row].id].cost_usd for row in self.asked)
-        admitted = []
-        for row in chosen:
-            spent += costs[row]
-            if spent > self.limits.max_usd and not self._is_done(row):
-                break
-            admitted.append(row)
-        return admitted
+        spent = self.ledger.cost_usd + np.cumsum(costs[list(chosen)])
+        return [row for row, usd in zip(chosen, spent, strict=True) if usd <= self.limits.max_usd]
+
+    def _say_what_one_costs(self, usd: float) -> None:
+        """Raise if the money never was enough for anything."""
+        if self.ledger.records:
+            return
+        lost = self.ledger.cost_usd
+        raise UsageError(
+            "The limit in USD is too low for the first question",
+            # A little more, so that what is printed suffices when it is rounded.
+            expected=f"{1.01 * (lost + usd):.3g} or more (nine answers in ten cost no more)",
+            got=f"{self.limits.max_usd:g}" + (f", of which interrupted calls may have cost {lost:.3g}" if lost else ""),
+        )
 
     async def _ask_all(self, rows: Sequence[int], ask: Ask, costs: Float, watch: Watch) -> None:
         async def one(row: int) -> tuple[int, Failure] | None:
             question = self.questions[row]
-            self.ledger.send(question.id, costs[row])
             result = await ask(question.prompt)
             if isinstance(result, Failure):
                 return row, result
@@ -189,6 +209,7 @@ class Fingerprinting:
             watch(self)
             return None
 
+        self.ledger.send({self.questions[row].id: float(costs[row]) for row in rows})
         tasks = [asyncio.create_task(one(row)) for row in rows]
         try:
             failed = [failure for failure in await asyncio.gather(*tasks) if failure is not None]
@@ -196,16 +217,25 @@ class Fingerprinting:
             for task in tasks:
                 task.cancel()
         for _, failure in failed:
-            everywhere = len(failed) == len(rows) > 1 and (failure.retriable or not self.ledger.records)
-            if failure.kind in ("key", "model") or everywhere:
+            if failure.final or (len(failed) == len(rows) and self._is_general(failure, alone=len(rows) == 1)):
+                self.ledger.free([self.questions[row].id for row, each in failed if not each.paid])
+                kept = "What was answered is kept: run" if self.ledger.records else "Run"
+                again = f"{kept} the same command again when this is put right."
                 raise EndpointError(
                     "The endpoint gives no answers",
                     got=failure.message,
-                    remedy="What was answered is kept: run the same command again when this is put right.",
+                    remedy=f"{failure.remedy} {again}" if failure.remedy else again,
                 )
         for row, failure in failed:
             cost = costs[row] if failure.paid else 0.0
             self.ledger.add(_without_answer(self.questions[row].id, failure.kind, failure.message, cost))
+
+    def _is_general(self, failure: Failure, *, alone: bool) -> bool:
+        """Whether a failure of a whole round, perhaps of one question alone, has to do with more than its questions."""
+        nothing_yet = not self.ledger.records
+        if alone:
+            return failure.kind in ("connection", "busy") or (failure.retriable and nothing_yet)
+        return failure.retriable or nothing_yet
 
     def _recorded(self, question: Question, answer: Answer, at_most_usd: float) -> Record:
         counts = not answer.truncated or self.limits.count_truncated
@@ -226,9 +256,9 @@ class Fingerprinting:
     def rows(self) -> list[dict[str, Any]]:
         """The outcomes for `Router.add_model`, in the order of the questions."""
         found = []
-        for row in sorted(self.asked):
-            record, question = self.ledger.records[self.questions[row].id], self.questions[row]
-            if record.score is not None:
+        for row, question in enumerate(self.questions):
+            record = self.ledger.records.get(question.id)
+            if record is not None and record.score is not None:
                 outcome: dict[str, Any] = {
                     "prompt": question.prompt, "score": record.score, "input_tokens": record.input_tokens,
                     # A limit cut it: how long it would have been is not known.
@@ -243,7 +273,7 @@ class Fingerprinting:
         belief = self.belief
         interval = self._offer.interval(belief)
         equivalent = self._offer.random_equivalent(belief, interval.half_width, 20 * len(self.questions))
-        return summarise(self.records, self.ledger, interval, equivalent, self.stopped)
+        return summarise(self.records, self.ledger, interval, self._accuracy_over, equivalent, self.stopped)
 
     def add(self, *, replace: bool = False) -> Summary:
         """Add the model to the router, with the speed that was measured.
@@ -267,16 +297,12 @@ class Fingerprinting:
         return None if record is None else record.score
 
     def _known_tokens(self) -> Float:
-        """Output tokens of every question that earlier rounds got an answer to, NaN elsewhere."""
+        """Output tokens of every question that was answered, NaN elsewhere."""
         tokens = np.full(len(self.questions), np.nan)
-        for row in self.asked:
-            record = self.ledger.records[self.questions[row].id]
+        for name, record in self.ledger.records.items():
             if record.outcome == "answered" and record.output_tokens is not None:
-                tokens[row] = record.output_tokens
+                tokens[self._row_of[name]] = record.output_tokens
         return tokens
-
-    def _is_done(self, row: int) -> bool:
-        return self.questions[row].id in self.ledger.records
 
 
 def _without_answer(question: str, kind: str, message: str, cost_usd: float) -> Record:

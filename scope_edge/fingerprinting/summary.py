@@ -19,8 +19,8 @@ class Summary:
 
     missing: questions without a verdict by reason, "truncated" among them. sent_twice: calls that a kill
     interrupted. tokens are None where the endpoint reported none. accuracy and half_width: the mean accuracy over the
-    questions on offer, and half of its 80% interval. random_equivalent: how many questions drawn at random would be
-    expected to make it so narrow; saved: how many more these are.
+    questions that accuracy_over names, and half of its 80% interval. random_equivalent: how many questions drawn at
+    random would be expected to make it so narrow; saved: how many more these are.
     """
 
     asked: int
@@ -38,13 +38,14 @@ class Summary:
     tokens_per_second: float | None
     accuracy: float
     half_width: float
+    accuracy_over: str
     random_equivalent: int
     saved: int
     stopped: str
 
 
 def summarise(
-    records: Sequence[Record], ledger: Ledger, interval: Interval, random_equivalent: int, stopped: str
+    records: Sequence[Record], ledger: Ledger, interval: Interval, over: str, random_equivalent: int, stopped: str
 ) -> Summary:
     """The numbers of a run with these records."""
     verdicts = [record for record in records if record.score is not None]
@@ -54,7 +55,7 @@ def summarise(
         right=sum(record.score or 0.0 for record in verdicts),
         missing=dict(sorted(Counter(record.outcome for record in records if record.score is None).items())),
         truncated=sum(record.outcome == "truncated" for record in records),
-        sent_twice=sum(len(costs) - 1 for costs in ledger.sent.values()),
+        sent_twice=sum(max(len(costs) - 1, 0) for costs in ledger.sent.values()),
         cost_usd=ledger.cost_usd,
         input_tokens=_sum(record.input_tokens for record in records),
         cached_tokens=_sum(record.cached_tokens for record in records),
@@ -64,6 +65,7 @@ def summarise(
         tokens_per_second=_median(record.tokens_per_second for record in records),
         accuracy=interval.mean,
         half_width=interval.half_width,
+        accuracy_over=over,
         random_equivalent=random_equivalent,
         saved=max(random_equivalent - len(verdicts), 0),
         stopped=stopped,
