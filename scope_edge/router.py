@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from scope_edge.learning import Experience
 
-__all__ = ["Router"]
+__all__ = ["Router", "check_model_name"]
 
 _REPLACE = "Pass replace=True (on the command line --replace), or remove it first."
 _WARM_AFTER = 8  # decisions: a one-shot command never pays for the compiler
@@ -373,8 +373,7 @@ class Router:
         from scope_edge.joining import learn
         from scope_edge.outcomes import read_rows
 
-        if not isinstance(name, str) or not name.strip() or set(name) & set("*?[],") or not _is_unicode(name):
-            raise UsageError("Bad model name", expected="text without any of * ? [ ] ,", got=repr(name))
+        check_model_name(name)
         if not isinstance(price, Price):
             raise PriceError(
                 f"No price for {name!r}",
@@ -685,6 +684,18 @@ def _cost_bias(config: Mapping[str, Any]) -> float:
     if not is_number(bias) or not 0 <= bias < 10:
         raise BundleError("config.json has no valid cost_bias", expected="a number from 0 to 10", got=repr(bias))
     return float(bias)
+
+
+def check_model_name(name: str) -> None:
+    """Refuse what a model of a pool cannot be called.
+
+    Raises
+    ------
+    UsageError
+        It is empty, no Unicode text, or has a character of wildcards and lists.
+    """
+    if not isinstance(name, str) or not name.strip() or set(name) & set("*?[],") or not _is_unicode(name):
+        raise UsageError("Bad model name", expected="text without any of * ? [ ] ,", got=repr(name))
 
 
 def _is_unicode(text: str) -> bool:

@@ -102,7 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
                 state.at_once -= 1
 
     def _answer(self, state: Server, body: dict[str, Any], prompt: str, trouble: str) -> None:
-        if state.key and self.headers.get("authorization") != f"Bearer {state.key}":
+        if not self.path.startswith("/v1/"):
+            self._refuse(404, "Not Found")
+        elif state.key and self.headers.get("authorization") != f"Bearer {state.key}":
             self._refuse(401, f"Incorrect API key provided: {self.headers.get('authorization')}")
         elif body["model"] == "nobody":
             self._refuse(404, "The model `nobody` does not exist")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,6 +117,53 @@ def test_an_endpoint_that_stays_in_trouble_is_left_after_some_attempts():
         failure = ask(server)
     assert (failure.kind, failure.status, failure.retriable, failure.paid) == ("server", 500, True, False)
     assert server.calls["p"] == QUICK.attempts
+
+
+def test_an_address_where_nobody_was_ever_heard_of_is_left_soon():
+    patience = Patience(attempts=50, pause_s=0.1)  # some 15 s and more
+    with serving({"p": Told("yes")}) as server:
+        pass
+    for url in (server.url, "http://no-such-host.invalid/v1"):
+        server.url = url
+        begun = time.monotonic()
+        failure = ask(server, patience=patience)
+        assert (failure.kind, failure.paid) == ("connection", False)
+        assert "no connection to " + ("127.0.0.1" if url.startswith("http://127") else "no-such") in failure.message
+        assert time.monotonic() - begun < 5
+
+
+def test_an_endpoint_that_was_there_is_waited_for():
+    tries = []
+
+    async def away_for_a_while():
+        async with Endpoint(server.url, "m", PRICE, patience=replace(CALM, attempts=5)) as endpoint:
+            assert isinstance(await endpoint.ask("p"), Answer)
+            there, attempt = endpoint.base_url, endpoint._try
+
+            async def counted(*arguments):
+                tries.append(endpoint.base_url)
+                endpoint.base_url = there if len(tries) == 4 else "http://127.0.0.1:9/v1"
+                return await attempt(*arguments)
+
+            endpoint._try = counted
+            return await endpoint.ask("p")
+
+    with serving({"p": Told("yes")}) as server:
+        assert asyncio.run(away_for_a_while()).text == "yes"
+    assert len(tries) == 4
+
+
+def test_an_address_without_its_version_is_guessed_and_one_with_the_whole_path_is_cut():
+    with serving({"p": Told("yes")}) as server:
+        with_version = server.url
+        server.url = with_version.removesuffix("/v1")
+        failure = ask(server)
+        assert (failure.kind, failure.status) == ("model", 404)
+        assert failure.remedy == f"The base URL may lack its version, such as {with_version}."
+        server.url = f"{with_version}/chat/completions/"
+        assert ask(server).text == "yes"
+        server.url = with_version
+        assert ask(server, model="nobody").remedy == ""
 
 
 def test_nobody_at_the_address_is_a_failure_that_costs_nothing():
@@ -482,6 +530,12 @@ def test_a_ledger_is_written_by_one_run_at_a_time(tmp_path):
 def test_limits_out_of_range_are_refused(limits):
     with pytest.raises(UsageError, match="Bad "):
         Limits(**limits)
+
+
+def test_a_name_that_no_model_can_have_is_refused_before_anything_is_asked(asked, own_router, tmp_path):
+    for name in ("", "a*", "a,b", "a[1]", "\ud800"):
+        with Ledger(tmp_path / "ledger", {}) as ledger, pytest.raises(UsageError, match="Bad model name"):
+            Fingerprinting(own_router, name, asked[0], PRICE, ledger, Limits())
 
 
 def test_questions_that_cannot_be_told_apart_are_refused(own_router, tmp_path):

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -109,7 +112,15 @@ def test_results_on_generated_questions_count_less(fingerprint, asked, small_bun
         ((), "nobody", None, "The endpoint gives no answers, got HTTP 404"),
         ((), "newcomer", "anchors", "Give the folder that has them with --data"),
         (("--until", "0.7"), "newcomer", None, "Bad until"),
-        (("--concurrency", "0"), "newcomer", None, "Bad round_size"),
+        (("--concurrency", "0"), "newcomer", None, "Bad --concurrency, expected 1 or more, got 0"),
+        (("--max-tokens", "0"), "newcomer", None, "Bad --max-tokens, expected 1 or more, got 0"),
+        (("--temperature", "nan"), "newcomer", None, "Bad --temperature, expected a finite number, got nan"),
+        (("--timeout-s", "0"), "newcomer", None, "Bad --timeout-s, expected seconds above 0, got 0.0"),
+        (("--timeout-s", "nan"), "newcomer", None, "Bad --timeout-s"),
+        (("--api-key-env", "NO_SUCH_KEY"), "newcomer", None, "variable NO_SUCH_KEY of --api-key-env has no key"),
+        (("--name", "a*b"), "newcomer", None, "Bad model name"),
+        (("--name", ""), "newcomer", None, "Bad model name"),
+        (("--max-usd", "1e-6"), "newcomer", None, "too low for the first question, expected 0.00"),
         (("--max-questions", "0"), "newcomer", None, "Bad max_questions"),
     ],
 )
@@ -117,6 +128,8 @@ def test_what_cannot_be_done_is_said_in_one_line(fingerprint, asked, options, mo
     with serving(asked[1]) as server:
         given = {} if questions is None else {"questions": questions}
         code, out, err = fingerprint(server.url, *options, model=model, **given)
+        assert not server.paid
+        assert model == "nobody" or not server.calls
     assert (code, out) == (2, "")
     assert words in err
     assert err.count("\n") == 1
@@ -127,3 +140,54 @@ def test_without_httpx_the_extra_is_named(fingerprint, monkeypatch):
     code, _, err = fingerprint("http://127.0.0.1:9/v1")
     assert code == 2
     assert "scope-edge[fingerprint]" in err
+    assert fingerprint("http://127.0.0.1:9/v1", "--dry-run")[0] == 0
+
+
+def test_after_a_failed_start_the_same_command_goes_on_as_if_nothing_had_happened(asked, fingerprint, monkeypatch):
+    given = ("--max-questions", "8", "--api-key-env", "MY_KEY", "--json")
+    with serving(asked[1], key="right") as server:
+        monkeypatch.setenv("MY_KEY", "wrong")
+        code, _, err = fingerprint(server.url, *given)
+        assert (code, "is kept" in err, "HTTP 401" in err) == (2, False, True)
+        monkeypatch.setenv("MY_KEY", "right")
+        # The address may be put right too, for nothing was paid.
+        code, out, err = fingerprint(f"{server.url}/", *given)
+        assert code == 0, err
+        assert (json.loads(out)["sent_twice"], set(server.paid.values())) == (0, {1})
+
+
+@pytest.mark.parametrize(("usage", "words"), [(False, "output tokens not told"), (True, "0 of them reasoning")])
+def test_tokens_that_nobody_reported_are_not_told_as_none(asked, fingerprint, usage, words):
+    with serving(asked[1], usage=usage) as server:
+        _, out, _ = fingerprint(server.url, "--max-questions", "8")
+    assert words in out
+    assert "accuracy over all questions on offer" in " ".join(out.split())
+
+
+def test_reasoning_that_nobody_reported_is_not_told_as_none(asked, fingerprint, monkeypatch):
+    monkeypatch.setattr("openai_server._usage", lambda *_: {"prompt_tokens": 5, "completion_tokens": 7})
+    with serving(asked[1]) as server:
+        _, out, _ = fingerprint(server.url, "--max-questions", "8")
+    assert "56 output tokens, not told how many of them reasoning" in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+@pytest.mark.parametrize(("answered", "words"), [(1, "what was answered is kept in "), (0, "nothing was answered yet")])
+def test_ctrl_c_says_where_the_answers_are(asked, small_bundle, tmp_path, answered, words):
+    file = write_questions(tmp_path / "questions.jsonl", asked[0])
+    slow = {prompt: replace(one, latency_s=0.5 if answered else 60.0) for prompt, one in asked[1].items()}
+    command = [
+        sys.executable, "-m", "scope_edge", "fingerprint", "newcomer", "--questions", str(file), "--price-in", "1",
+        "--price-out", "4", "--bundle", str(small_bundle), "--out", str(tmp_path / "out"), "--concurrency", "1",
+    ]  # fmt: skip
+    with serving(slow) as server:
+        run = subprocess.Popen([*command, "--base-url", server.url], stderr=subprocess.PIPE, text=True)
+        until = time.monotonic() + 60
+        while server.calls.total() < 1 + answered and time.monotonic() < until:
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert words in err
+    assert "run the same command again" in err
+    assert err.count("\n") == 1

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,8 +74,13 @@ def fingerprint(
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 0,
     api_key_env: Annotated[
-        str, typer.Option("--api-key-env", metavar="VARIABLE", help="The environment variable with the key, if any.")
-    ] = "OPENAI_API_KEY",
+        str | None,
+        typer.Option(
+            "--api-key-env",
+            metavar="VARIABLE",
+            help="The environment variable with the key; if left out OPENAI_API_KEY, which need not be set.",
+        ),
+    ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
@@ -113,7 +120,15 @@ def fingerprint(
     from scope_edge.endpoint import Endpoint, Patience
     from scope_edge.fingerprinting import Fingerprinting, Ledger, Limits, question_hash
 
-    name = name or model
+    for option, value, holds, expected in (
+        ("--concurrency", concurrency, concurrency >= 1, "1 or more"),
+        ("--max-tokens", max_tokens, max_tokens is None or max_tokens >= 1, "1 or more"),
+        ("--temperature", temperature, math.isfinite(temperature), "a finite number"),
+        ("--timeout-s", timeout_s, 0 < timeout_s < math.inf, "seconds above 0"),
+    ):
+        if not holds:
+            raise UsageError(f"Bad {option}", expected=expected, got=repr(value))
+    name = model if name is None else name
     target = check_target(out)
     router = Router.load(bundle)
     if name in router.models and not replace:
@@ -123,13 +138,13 @@ def fingerprint(
     offered = offered_questions(questions, bundle, data)
     endpoint = Endpoint(
         base_url, model, price,
-        api_key=os.environ.get(api_key_env, ""),
+        api_key=_api_key(api_key_env),
         temperature=None if temperature < 0 else temperature,
         max_tokens=max_tokens,
         patience=Patience(first_token_s=timeout_s / 3, whole_s=timeout_s),
     )  # fmt: skip
     header = {
-        "model": model, "base_url": base_url, "questions": question_hash(offered), "price_in": price_in,
+        "model": model, "base_url": endpoint.base_url, "questions": question_hash(offered), "price_in": price_in,
         "price_out": price_out, "temperature": temperature, "max_tokens": max_tokens, "round": concurrency,
         "random": at_random, "seed": seed, "count_truncated": count_truncated,
         "pool": _short_hash(sorted(set(router.models) - {name})),
@@ -147,13 +162,31 @@ def fingerprint(
 
     with Ledger(file, header) as ledger:
         job = Fingerprinting(router, name, offered, price, ledger, limits)
-        asyncio.run(run(job))
-        summary = job.add(replace=replace)
-        router.save(target)
+        try:
+            asyncio.run(run(job))
+            summary = job.add(replace=replace)
+            router.save(target)
+        except KeyboardInterrupt:
+            kept = f"what was answered is kept in {file}" if ledger.records else "nothing was answered yet"
+            sys.stderr.write(f"scope-edge: stopped; {kept}: run the same command again\n")
+            raise typer.Exit(130) from None
     if as_json:
         print_json({"bundle": str(out), "ledger": str(file), "model": name, **asdict(summary)})
     else:
         _show(name, summary, out)
+
+
+def _api_key(variable: str | None) -> str:
+    """The key in the variable that was named, which must have one; else that of the usual one, if any."""
+    if variable is None:
+        return os.environ.get("OPENAI_API_KEY", "")
+    key = os.environ.get(variable, "")
+    if not key.strip():
+        raise UsageError(
+            f"The environment variable {variable} of --api-key-env has no key",
+            remedy="Set it, or leave the option out for an endpoint that takes none.",
+        )
+    return key
 
 
 def _short_hash(names: list[str]) -> str:
@@ -215,16 +248,17 @@ def _show_plan(job: Fingerprinting, as_json: bool) -> None:
 def _show(name: str, summary: Summary, out: Path) -> None:
     console.print(f"Added [bold]{escape(name)}[/] to {escape(str(out))}: {escape(summary.stopped)}")
     console.print(
-        f"  {summary.asked} questions asked, {summary.right:g} of {summary.verdicts} right; accuracy over all on offer "
-        f"{summary.accuracy:.1%} ±{summary.half_width:.1%} (80%)"
+        f"  {summary.asked} questions asked, {summary.right:g} of {summary.verdicts} right; accuracy over "
+        f"{summary.accuracy_over} {summary.accuracy:.1%} ±{summary.half_width:.1%} (80%)"
     )
     missing = ", ".join(f"{count} {kind}" for kind, count in summary.missing.items())
     if missing:
         console.print(f"  missing, and not counted as wrong: {missing}")
-    console.print(
-        f"  {summary.cost_usd:.4f} USD, {summary.output_tokens or 0:,} output tokens, "
-        f"{summary.reasoning_tokens or 0:,} of them reasoning"
-    )
+    tokens = "output tokens not told"
+    if summary.output_tokens is not None:
+        told = "not told how many" if summary.reasoning_tokens is None else f"{summary.reasoning_tokens:,}"
+        tokens = f"{summary.output_tokens:,} output tokens, {told} of them reasoning"
+    console.print(f"  {summary.cost_usd:.4f} USD, {tokens}")
     if summary.time_to_first_token_s is not None and summary.tokens_per_second is not None:
         speed = f"{summary.tokens_per_second:.0f} tokens/s"
         console.print(f"  first token after {summary.time_to_first_token_s:.2f} s, then {speed} (medians)")

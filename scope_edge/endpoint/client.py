@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ class Endpoint:
     Parameters
     ----------
     base_url : str
-        With the version, such as `https://api.openai.com/v1`.
+        With the version, such as `https://api.openai.com/v1`; /chat/completions at its end is left out.
     model : str
         Its name there.
     price : Price
@@ -40,8 +41,10 @@ class Endpoint:
 
     Raises
     ------
-    UsageError, MissingExtraError
-        The address is none, or httpx is not installed.
+    UsageError
+        The address is none, or the key cannot be sent.
+    MissingExtraError
+        On entering: httpx is not installed.
 
     Examples
     --------
@@ -60,16 +63,13 @@ class Endpoint:
         max_tokens: int | None = None,
         patience: Patience | None = None,
     ) -> None:
-        try:
-            import httpx
-        except ImportError as error:
-            raise MissingExtraError("Asking an endpoint", "httpx", "fingerprint") from error
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError("Bad base URL", expected="such as https://api.openai.com/v1", got=repr(base_url))
         if not (api_key.isascii() and api_key.isprintable()):
             raise UsageError("The API key holds characters that no header can", remedy="Look at the variable again.")
-        self._url = base_url.rstrip("/") + "/chat/completions"
+        self.base_url = base_url.rstrip("/").removesuffix("/chat/completions").rstrip("/")
+        self._host = parts.hostname
         self._patience = patience or Patience()
         self._price, self._key = price, api_key.strip()
         self._body: dict[str, Any] = {"model": model}
@@ -79,15 +79,22 @@ class Endpoint:
             self._body["max_tokens"] = max_tokens
         self._streams = True
         self._free_at = 0.0
+        self._heard_of = False
+        self._client: httpx.AsyncClient
+
+    async def __aenter__(self) -> Endpoint:
+        # Imported here, for what an endpoint is can be said and checked without.
+        try:
+            import httpx
+        except ImportError as error:
+            raise MissingExtraError("Asking an endpoint", "httpx", "fingerprint") from error
         self._httpx = httpx
         headers = {"authorization": f"Bearer {self._key}"} if self._key else {}
-        self._client: httpx.AsyncClient = httpx.AsyncClient(
+        self._client = httpx.AsyncClient(
             headers=headers,
             timeout=httpx.Timeout(None, connect=self._patience.connect_s),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
         )
-
-    async def __aenter__(self) -> Endpoint:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -96,9 +103,10 @@ class Endpoint:
     async def ask(self, prompt: str) -> Answer | Failure:
         """Ask once and wait; only what cannot have been charged for is tried again.
 
-        That is a refused connection, a busy endpoint (408, 409, 429) or one in trouble (5xx), with a pause that
-        doubles, or as long as the endpoint says. A stream that was cut, an answer that is no JSON or a time that ran
-        out may have been paid: those are failures at once.
+        That is a refused connection, a busy endpoint (408, 409, 425, 429) or one in trouble (5xx), with a pause that
+        doubles, or as long as the endpoint says. If nobody was there from the beginning, the address is more likely
+        wrong than the endpoint away, and it is tried less often. A stream that was cut, an answer that is no JSON or a
+        time that ran out may have been paid: those are failures at once.
         """
         attempt = 0
         while True:
@@ -111,7 +119,9 @@ class Endpoint:
                 self._streams = False  # of this endpoint; the question is asked again in one piece
                 continue
             attempt += 1
-            if not result.retriable or attempt >= self._patience.attempts:
+            nobody = result.kind == "connection" and not self._heard_of
+            attempts = self._patience.first_attempts if nobody else self._patience.attempts
+            if not result.retriable or attempt >= attempts:
                 return result
             if asked_for is None:
                 longest = min(self._patience.pause_s * 2 ** (attempt - 1), LONGEST_PAUSE_S)
@@ -128,8 +138,9 @@ class Endpoint:
         try:
             async with (
                 asyncio.timeout(limit) as deadline,
-                self._client.stream("POST", self._url, json=body) as response,
+                self._client.stream("POST", f"{self.base_url}/chat/completions", json=body) as response,
             ):
+                self._heard_of = True
                 self._free_at = max(self._free_at, time.monotonic() + not_before(response.headers))
                 if response.status_code != 200:
                     text = (await response.aread()).decode("utf-8", "replace")
@@ -151,7 +162,8 @@ class Endpoint:
         except TimeoutError:
             return Failure("timeout", None, False, f"nothing more for {time.monotonic() - begun:.1f} s"), None
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            return Failure("connection", None, True, self._safe(f"{type(error).__name__}: {error}")), None
+            reason = str(error) or type(error).__name__
+            return Failure("connection", None, True, self._safe(f"no connection to {self._host}: {reason}")), None
         except httpx.HTTPError as error:
             # The request was on its way: somebody may have worked on it.
             return Failure("cut", None, False, self._safe(f"{type(error).__name__}: {error}")), None
@@ -160,11 +172,13 @@ class Endpoint:
         return reply.close(self._price, first, time.monotonic() - begun), None
 
     def _refusal(self, status: int, text: str) -> Failure:
-        kind, retriable = "request", False
+        kind, retriable, remedy = "request", False, ""
         if status in (401, 403):
             kind = "key"
         elif status == 404:
             kind = "model"
+            if not re.search(r"/v\d", urlsplit(self.base_url).path):
+                remedy = f"The base URL may lack its version, such as {self.base_url}/v1."
         elif status in (408, 409, 425, 429):
             kind, retriable = "busy", True
         elif status >= 500:
@@ -175,7 +189,7 @@ class Endpoint:
             kind = "refused"
         if status == 429 and "insufficient_quota" in text:
             kind, retriable = "key", False  # no money left there: waiting does not help
-        return Failure(kind, status, retriable, self._safe(f"HTTP {status}: {text}"))
+        return Failure(kind, status, retriable, self._safe(f"HTTP {status}: {text}"), remedy)
 
     def _safe(self, message: str) -> str:
         """One short line, without the key should the endpoint repeat it."""

@@ -19,12 +19,14 @@ class Patience:
     """Limits in seconds, and how often a call is tried.
 
     first_token_s holds until anything is heard, which takes a model that thinks long; whole_s for the whole answer.
+    first_attempts is how often it is tried to connect to an address that nobody has been heard from yet.
     """
 
     connect_s: float = 10.0
     first_token_s: float = 600.0
     whole_s: float = 1800.0
     attempts: int = 6
+    first_attempts: int = 2
     pause_s: float = 1.0
 
 

@@ -27,7 +27,7 @@ from scope_edge.outcomes import OutcomeRow
 from scope_edge.pricing import Price
 from scope_edge.questions import Question, grade
 from scope_edge.questions.question import PROBE
-from scope_edge.router import Router
+from scope_edge.router import Router, check_model_name
 
 __all__ = ["Fingerprinting", "Limits"]
 
@@ -81,12 +81,13 @@ class Fingerprinting:
     Raises
     ------
     UsageError
-        There are no questions, or two have one id or one prompt.
+        There are no questions, two have one id or one prompt, or the pool can have no model of that name.
     """
 
     def __init__(
         self, router: Router, name: str, questions: Sequence[Question], price: Price, ledger: Ledger, limits: Limits
     ) -> None:
+        check_model_name(name)
         _check(questions)
         self.name, self.questions, self.ledger, self.limits, self.price = name, list(questions), ledger, limits, price
         self._router = router
