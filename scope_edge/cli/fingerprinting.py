@@ -169,7 +169,7 @@ def fingerprint(
         except KeyboardInterrupt:
             kept = f"what was answered is kept in {file}" if ledger.records else "nothing was answered yet"
             sys.stderr.write(f"scope-edge: stopped; {kept}: run the same command again\n")
-            raise typer.Exit(130) from None
+            sys.exit(130)
     if as_json:
         print_json({"bundle": str(out), "ledger": str(file), "model": name, **asdict(summary)})
     else:
