@@ -16,7 +16,7 @@ from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
 from scope_edge.candidates import USUAL_COST_BIAS, unknown_model
 from scope_edge.dial import Dial, is_number
 from scope_edge.encoder import Encoder, check_prompt
-from scope_edge.errors import BundleError, PriceError, PromptError, UsageError
+from scope_edge.errors import BundleError, PriceError, PromptError, UnknownModelError, UsageError
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
 from scope_edge.fingerprints import (
     OWN_LENGTHS_FROM,
@@ -518,7 +518,7 @@ class Router:
             text = check_prompt(asked)
             encoding = self._encoder.encode(text)
         if model is None:
-            raise UsageError("No model is named", remedy="Beside a prompt, pass model= too: the one that was called.")
+            raise UnknownModelError("No model is named", remedy="Beside a prompt, pass the model that was called.")
         if model not in self._base.names:
             raise unknown_model(str(model), self._base.names)
         outcome = outcome_of(

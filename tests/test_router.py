@@ -276,7 +276,7 @@ def test_a_suggestion_is_close_or_holds_the_name(router):
 
 
 def test_beside_a_prompt_a_model_is_needed(own_router):
-    with pytest.raises(UsageError, match=r"No model is named.*pass model="):
+    with pytest.raises(UnknownModelError, match=r"No model is named.*pass the model"):
         own_router.record(PROMPTS[0], score=1)
 
 

@@ -14,7 +14,7 @@ from processes import run_python
 
 from scope_edge import Router, ScopeEdgeError, jit
 from scope_edge.bundle import default_bundle
-from scope_edge.cli.app import main
+from scope_edge.cli import main
 from scope_edge.cli.speed import show
 from scope_edge.errors import UsageError
 from scope_edge.speed import fresh, machine, measuring
