@@ -78,10 +78,10 @@ def upstream(shortest_s: float, longest_s: float, ready: Connection) -> None:
     asyncio.run(serve())
 
 
-async def ask(session: aiohttp.ClientSession, url: str, prompt: str, stream: bool) -> tuple[float, bool]:
+async def ask(session: aiohttp.ClientSession, url: str, model: str, prompt: str, stream: bool) -> tuple[float, bool]:
     """Seconds that a call took beyond the upstream's own, and whether the answer was the call's own."""
     nonce = uuid.uuid4().hex
-    body = {"model": "scope", "stream": stream, "messages": [{"role": "user", "content": f"{prompt}\n{nonce}"}]}
+    body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": f"{prompt}\n{nonce}"}]}
     begun = time.perf_counter()
     async with session.post(url, data=json.dumps(body), headers={"Content-Type": "application/json"}) as response:
         data = await response.read()
@@ -94,7 +94,7 @@ async def ask(session: aiohttp.ClientSession, url: str, prompt: str, stream: boo
     return seconds - events[0]["waited_s"], said == nonce
 
 
-async def load(url: str, clients: int, calls: int, prompt: str, stream: bool) -> tuple[np.ndarray, int]:
+async def load(url: str, model: str, clients: int, calls: int, prompt: str, stream: bool) -> tuple[np.ndarray, int]:
     """Seconds of all calls, and how many went wrong; each client asks again as soon as it is answered."""
     times: list[float] = []
     wrong = 0
@@ -102,7 +102,7 @@ async def load(url: str, clients: int, calls: int, prompt: str, stream: bool) ->
     async def client(session: aiohttp.ClientSession) -> None:
         nonlocal wrong
         for _ in range(calls // clients):
-            seconds, right = await ask(session, url, prompt, stream)
+            seconds, right = await ask(session, url, model, prompt, stream)
             times.append(seconds)
             wrong += not right
 
@@ -129,7 +129,7 @@ async def compare(direct: str, proxied: str, asked: Any, prompt: str, stream: bo
     for number in range(ROUNDS + 1):
         for url in times:
             before_s = await processor_s(proxied)
-            taken, bad = await load(url, asked.clients, calls, prompt, stream)
+            taken, bad = await load(url, asked.model, asked.clients, calls, prompt, stream)
             wrong += bad + calls - len(taken)
             if number:  # the first round opens the connections
                 times[url].append(taken)
@@ -159,6 +159,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8, help="how many ask at once")
     parser.add_argument("--calls", type=int, default=2400, help="how many calls each row is made of, each way")
     parser.add_argument("--words", type=int, default=120, help="the length of the prompt")
+    parser.add_argument("--model", default="scope", choices=["scope", *MODELS], help="a named one needs no decision")
     asked = parser.parse_args()
     prompt = prompt_of(asked.words)
     print(
