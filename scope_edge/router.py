@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from scope_edge.fingerprints import (
     Reach,
     fit_fingerprint,
 )
-from scope_edge.policy import Best, Cheapest, Decision, DecisionRule, Plan, Policy, Tradeoff, plan_within
+from scope_edge.policy import Decision, DecisionRule, Plan, Policy, plan_within, reusable, stated_policy
 from scope_edge.pricing import Price
 from scope_edge.session import Mode, Session
 
@@ -223,7 +222,7 @@ class Router:
         ------
         PromptError, UnknownModelError, UsageError
         """
-        chosen = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
+        chosen = stated_policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
         return chosen.decide(self.estimate(prompt, models))
 
     async def aroute(
@@ -262,7 +261,7 @@ class Router:
         >>> asyncio.run(router.aroute("What is 17 * 23?")).model == router.route("What is 17 * 23?").model
         True
         """
-        rule = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
+        rule = stated_policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
         is_brief = not isinstance(prompt, str) or len(prompt) <= _BRIEF_CHARS
         if is_brief and isinstance(rule, Policy) and jit.kernels().compiled:
             return rule.decide(self.estimate(prompt, models))
@@ -309,11 +308,11 @@ class Router:
         PromptError, UnknownModelError, UsageError
         """
         if budget_usd is None:
-            chosen = _policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
+            chosen = stated_policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk)
             return chosen.plan(self.estimate_batch(prompts, models))
         if alpha is not None or value_usd is not None:
             raise UsageError("budget_usd and a dial exclude each other", remedy="Leave alpha and value_usd out.")
-        limits = _limits(_policy(policy, None, None, min_accuracy, max_cost_usd, None if policy else risk))
+        limits = reusable(stated_policy(policy, None, None, min_accuracy, max_cost_usd, None if policy else risk))
         return plan_within(self.estimate_batch(prompts, models), budget_usd, limits, risk)
 
     def session(
@@ -343,7 +342,7 @@ class Router:
         UsageError
             No such mode, or arguments that exclude each other or are out of range.
         """
-        chosen = _limits(_policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk))
+        chosen = reusable(stated_policy(policy, alpha, value_usd, min_accuracy, max_cost_usd, risk))
         return Session(self, chosen, mode, models)
 
     def add_model(
@@ -436,6 +435,7 @@ class Router:
         Examples
         --------
         >>> router = Router.load()
+        >>> from scope_edge import Tradeoff
         >>> router.describe_model("qwen3-32b", context_window=32_768, local=True)
         >>> router.route("hi", policy=Tradeoff(local_only=True)).model
         'qwen3-32b'
@@ -631,51 +631,12 @@ class Router:
         )
 
 
-def _policy(
-    policy: DecisionRule | None,
-    alpha: float | None,
-    value_usd: float | None,
-    min_accuracy: float | None,
-    max_cost_usd: float | None,
-    risk: float | None,
-) -> DecisionRule:
-    """The policy that the arguments of `route` describe."""
-    if policy is not None:
-        said = {"alpha": alpha, "value_usd": value_usd, "min_accuracy": min_accuracy, "max_cost_usd": max_cost_usd}
-        twice = [name for name, value in {**said, "risk": risk}.items() if value is not None]
-        if twice:
-            raise UsageError(f"policy and {', '.join(twice)} exclude each other", remedy="Say it in the policy.")
-        if isinstance(policy, type) or not isinstance(policy, DecisionRule):
-            raise UsageError("Bad policy", expected="a Tradeoff, Cheapest, Best or Budget", got=repr(policy))
-        return policy
-    if alpha is None and value_usd is None and min_accuracy is not None:
-        return Cheapest(min_accuracy, max_cost_usd=max_cost_usd, risk=risk)
-    if alpha is None and value_usd is None and max_cost_usd is not None:
-        return Best(max_cost_usd, risk=risk)
-    if value_usd is min_accuracy is max_cost_usd is risk is None and isinstance(alpha, float | None):
-        return _dialled(alpha)
-    return Tradeoff(alpha, value_usd, min_accuracy=min_accuracy, max_cost_usd=max_cost_usd, risk=risk)
-
-
-@lru_cache(maxsize=64)
-def _dialled(alpha: float | None) -> Tradeoff:
-    """What most decisions are made by: checked once, not at every prompt."""
-    return Tradeoff(alpha)
-
-
 def _give_back(rule: DecisionRule, decision: Decision) -> None:
     """Free what a running budget holds for a decision."""
     from scope_edge.budget import Budget
 
     if decision.ticket and isinstance(rule, Budget):
         rule.cancel(decision)
-
-
-def _limits(rule: DecisionRule) -> Policy:
-    """The rule, where it has to be one that can be asked again."""
-    if not isinstance(rule, Policy):
-        raise UsageError("A running budget cannot be the policy here", expected="a Tradeoff, Cheapest or Best")
-    return rule
 
 
 def _cost_bias(config: Mapping[str, Any]) -> float:

@@ -5,6 +5,7 @@ from scope_edge.policy.batch import BUDGET_RISK, plan_within
 from scope_edge.policy.decision import Decision, DecisionRule, Plan
 from scope_edge.policy.named import named_policy
 from scope_edge.policy.rules import Best, Cheapest, Choices, Options, Policy, Tradeoff
+from scope_edge.policy.stated import reusable, stated_policy
 
 __all__ = [
     "BUDGET_RISK",
@@ -21,4 +22,6 @@ __all__ = [
     "allocate",
     "named_policy",
     "plan_within",
+    "reusable",
+    "stated_policy",
 ]

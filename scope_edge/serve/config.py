@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from scope_edge.budget import Budget
 from scope_edge.dial import is_number
 from scope_edge.errors import ConfigError, PriceError, UsageError
-from scope_edge.policy import Best, Cheapest, Policy, Tradeoff, named_policy
+from scope_edge.policy import Policy, Tradeoff, named_policy, reusable, stated_policy
 from scope_edge.pricing import Price
 
 __all__ = ["BudgetTerms", "Config", "Upstream", "read_config"]
@@ -173,11 +173,7 @@ def _policy(table: _Table, budgeted: bool) -> Policy:
                     remedy="Leave alpha and value_usd out; clients may still ask for scope-0.7.",
                 )
             return Tradeoff(min_accuracy=min_accuracy, max_cost_usd=max_cost_usd)
-        if alpha is None and value_usd is None and min_accuracy is not None:
-            return Cheapest(min_accuracy, max_cost_usd=max_cost_usd)
-        if alpha is None and value_usd is None and max_cost_usd is not None:
-            return Best(max_cost_usd)
-        return Tradeoff(alpha, value_usd, min_accuracy=min_accuracy, max_cost_usd=max_cost_usd)
+        return reusable(stated_policy(None, alpha, value_usd, min_accuracy, max_cost_usd, None))
     except UsageError as error:
         raise ConfigError(
             f"[policy]: {error.what}", expected=error.expected, got=error.got, remedy=error.remedy
