@@ -50,7 +50,7 @@ def three(tmp_path_factory):
     """A proxy before three servers; `cheap` is what is chosen, `dear` the next best, `stranger` known by name only."""
     cheap, dear, stranger = FakeUpstream(), FakeUpstream(), FakeUpstream()
     with running(cheap, dear, stranger):
-        text = toml("[policy]\nalpha = 0.5", cheap=cheap, dear=dear, stranger=stranger)
+        text = toml("[policy]\nalpha = 0.5\ncooldown_s = 0", cheap=cheap, dear=dear, stranger=stranger)
         text = text.replace(
             f'model = "{CHEAP}"', f'model = "{CHEAP}"\nupstream_model = "q/q"\napi_key_env = "MODEL_KEY"'
         )
@@ -272,6 +272,36 @@ def test_fallback_0_tries_one_model(own):
     assert not own.dear.requests
 
 
+def test_a_model_that_keeps_failing_is_left_alone(own):
+    own.cheap.mode = 500
+    with own.start() as url:
+        reasons = [httpx.post(f"{url}/chat/completions", json=chat()).headers["x-scope-reason"] for _ in range(5)]
+        assert len(own.cheap.requests) == 3
+        assert [reason.split(";")[0] for reason in reasons] == [f"{CHEAP} failed (500)"] * 3 + [f"{CHEAP} rests"] * 2
+        decided = httpx.post(f"{url}/route", json=chat()).json()
+        assert decided["model"] == DEAR
+        # By its name it is tried all the same, and an answer ends its rest.
+        own.cheap.mode = "ok"
+        assert httpx.post(f"{url}/chat/completions", json=chat(model=CHEAP)).status_code == 200
+        assert httpx.post(f"{url}/chat/completions", json=chat()).headers["x-scope-model"] == CHEAP
+
+
+def test_a_model_that_says_when_to_come_again_is_left_alone_until_then(own):
+    own.cheap.mode = 429
+    with own.start() as url:
+        for _ in range(2):
+            assert httpx.post(f"{url}/chat/completions", json=chat()).headers["x-scope-model"] == DEAR
+    assert len(own.cheap.requests) == 1
+
+
+def test_where_all_models_rest_they_are_tried_all_the_same(own):
+    own.cheap.mode = own.dear.mode = 429
+    with own.start() as url:
+        assert httpx.post(f"{url}/chat/completions", json=chat()).status_code == 429
+        own.dear.mode = "ok"
+        assert httpx.post(f"{url}/chat/completions", json=chat()).headers["x-scope-model"] == DEAR
+
+
 def test_a_client_that_leaves_a_stream_takes_the_call_with_it(proxy):
     proxy.cheap.mode = "slow"
     with httpx.stream("POST", f"{proxy.url}/chat/completions", json=chat(stream=True)) as reply:
@@ -442,7 +472,7 @@ def test_too_many_at_once_are_told_to_come_again(own):
         statuses = sorted(reply.status_code for reply in replies)
         assert statuses == [503] * 5 + [504] * 3
         assert all(reply.headers["retry-after"] == "1" for reply in replies if reply.status_code == 503)
-        own.cheap.mode = "ok"
+        own.cheap.mode = own.dear.mode = "ok"
         assert httpx.post(f"{url}/chat/completions", json=chat()).status_code == 200
 
 

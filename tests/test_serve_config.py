@@ -51,7 +51,7 @@ def test_what_is_left_out_has_a_default(read):
 def test_every_key_is_read(read, tmp_path):
     config = read(
         '[server]\napi_key_env = "PROXY_KEY"\nmax_request_bytes = 1000\nmax_concurrency = 3\n'
-        "[policy]\nmin_accuracy = 0.7\nmax_cost_usd = 0.01\nfallback = 0\n"
+        "[policy]\nmin_accuracy = 0.7\nmax_cost_usd = 0.01\nfallback = 0\ncooldown_s = 2.5\n"
         '[budget]\nusd = 5\nper = "day"\nstore = "budget.db"\nexpected_calls = 100\n'
         '[bundle]\npath = "my-bundle"\n[journal]\npath = "/elsewhere/journal.db"\n'
         + UPSTREAM
@@ -69,6 +69,7 @@ def test_every_key_is_read(read, tmp_path):
     assert config.budget.store == tmp_path / "budget.db"
     assert (config.bundle, config.journal) == (tmp_path / "my-bundle", Path("/elsewhere/journal.db"))
     assert (config.policy.min_accuracy, config.policy.max_cost_usd, config.fallbacks) == (0.7, 0.01, 0)
+    assert config.cooldown_s == 2.5
     for key in KEYS.values():
         assert key not in repr(config)
 
@@ -119,6 +120,7 @@ def test_the_policy_is_as_in_route(read, policy, expected):
         ("[policy]\nalpha = 0.5\nvalue_usd = 1\n" + UPSTREAM, "exclude each other"),
         ("[policy]\nalpha = 0.5\n[budget]\nusd = 1\n" + UPSTREAM, "A budget and a dial exclude each other"),
         ("[policy]\nfallback = -1\n" + UPSTREAM, "bad fallback"),
+        ("[policy]\ncooldown_s = -1\n" + UPSTREAM, "bad cooldown_s"),
         ("[budget]\nper = 'day'\n" + UPSTREAM, "[budget]: no usd"),
         ("[budget]\n" + UPSTREAM, "[budget]: no usd"),
         ("[budget]\nusd = 1\nper = 'week'\n" + UPSTREAM, "Bad per"),

@@ -14,6 +14,7 @@ from scope_edge.policy import Decision, DecisionRule, Policy, named_policy
 from scope_edge.pricing import Price
 from scope_edge.router import Router
 from scope_edge.serve.config import Config
+from scope_edge.serve.cooldown import Cooldown
 from scope_edge.serve.usage import Usage
 from scope_edge.session import reading_usd, with_history
 
@@ -26,11 +27,13 @@ class Chooser:
     """The router with the models that can be called, and the money.
 
     candidates: the models with a fingerprint, which alone are chosen. prices: of all models that can be called.
+    cooldown: which of them rest, for they keep failing.
     """
 
     def __init__(self, config: Config) -> None:
         self.router = Router.load(config.bundle, journal=config.journal)
         self.policy: Policy = config.policy
+        self.cooldown = Cooldown(config.cooldown_s)
         pool = {card.model: card.price for card in self.router.cards}
         self.candidates = [upstream.model for upstream in config.upstreams if upstream.model in pool]
         self.prices: dict[str, Price] = {}
@@ -85,14 +88,17 @@ class Chooser:
         return with_history(turn, asked.context_chars / _CHARS_PER_TOKEN, again_usd), asked.unread
 
     def decide(self, rule: DecisionRule, estimates: Estimates, failed: Collection[str] = ()) -> Decision:
-        """The choice among the models that have not failed, of which there has to be one.
+        """The choice among the models that have not failed, of which there has to be one, and do not rest, if any.
 
         Raises
         ------
         BudgetError
         """
-        if failed:
-            candidates = replace(estimates.candidates, closed=frozenset(failed))
+        left_out = self.cooldown.resting() | frozenset(failed)
+        if left_out.issuperset(self.candidates):
+            left_out = frozenset(failed)
+        if left_out:
+            candidates = replace(estimates.candidates, closed=left_out)
             estimates = replace(estimates, candidates=candidates)
         return rule.decide(estimates)
 

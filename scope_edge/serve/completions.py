@@ -127,6 +127,7 @@ class Completions:
                 raise
             else:
                 break
+        self._chooser.cooldown.answered(model)
         self._metrics.first_byte_s.labels(model).observe(time.perf_counter() - begun)
         try:
             await self._pass_on(answer, send, upstream, _headers(answer, model, decision, failed))
@@ -176,7 +177,12 @@ class Completions:
 
     def _fail(self, upstream: Upstream, failure: CallFailedError) -> None:
         self._metrics.failures.labels(upstream.model, failure.reason).inc()
-        log.warning("%s failed: %s", upstream.model, failure.reason)
+        rest_s = 0.0
+        if failure.reason != "busy":  # the proxy's own limit
+            asked_s = failure.retry_after_s if failure.reason == "429" else None
+            rest_s = self._chooser.cooldown.failed(upstream.model, asked_s)
+        rests = f", and rests for {rest_s:g} s" if rest_s else ""
+        log.warning("%s failed: %s%s", upstream.model, failure.reason, rests)
 
     def _meter(self, model: str, request: dict[str, Any], decision: Decision | None, answer: Answer) -> None:
         """Count what a call has used."""
@@ -245,8 +251,11 @@ def _headers(
     answer: Answer, model: str, decision: Decision | None, failed: list[tuple[str, CallFailedError]]
 ) -> list[tuple[bytes, bytes]]:
     reason = "named by the client" if decision is None else decision.reason
-    if failed:
-        reason = "; ".join([*(f"{name} failed ({failure.reason})" for name, failure in failed), reason])
+    said = [f"{name} failed ({failure.reason})" for name, failure in failed]
+    if decision is not None and decision.estimates is not None:
+        rest = decision.estimates.candidates.closed.difference(name for name, _ in failed)
+        said += [f"{name} rests" for name in sorted(rest)]
+    reason = "; ".join([*said, reason])
     told = {"content-type": answer.head.content_type, "x-scope-model": model, "x-scope-reason": reason}
     if decision is not None:
         told |= {"x-scope-p-correct": f"{decision.p_correct:.4f}", "x-scope-cost-usd": f"{decision.cost_usd:.6g}"}

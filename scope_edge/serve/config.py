@@ -64,11 +64,13 @@ class Config:
     """A checked configuration.
 
     policy: what `scope` asks for; of a budget's, the limits. fallbacks: how many further models may be tried.
+    cooldown_s: for how long one that keeps failing is not chosen; 0 for never.
     """
 
     upstreams: tuple[Upstream, ...]
     policy: Policy
     fallbacks: int
+    cooldown_s: float
     budget: BudgetTerms | None
     bundle: Path | None
     journal: Path | None
@@ -100,6 +102,7 @@ def read_config(path: str | Path, environ: Mapping[str, str] = os.environ) -> Co
     config = Config(
         upstreams=tuple(_upstream(table) for table in upstreams),
         fallbacks=_fallbacks(policy),
+        cooldown_s=policy.number("cooldown_s", 10.0, may_be_0=True),
         policy=_policy(policy, budgeted=budget.given),
         budget=_budget(budget) if budget.given else None,
         bundle=bundle.path("path"),
@@ -227,12 +230,12 @@ class _Table:
             raise self._bad(key, "printable text", value)
         return value
 
-    def number(self, key: str, default: float | None = None) -> float:
+    def number(self, key: str, default: float | None = None, *, may_be_0: bool = False) -> float:
         value = self.take(key)
         if value is None and default is not None:
             return default
-        if not (is_number(value) and 0 < value < math.inf):
-            raise self._bad(key, "a number above 0", value)
+        if not (is_number(value) and 0 <= value < math.inf) or (value == 0 and not may_be_0):
+            raise self._bad(key, "a number, 0 or more" if may_be_0 else "a number above 0", value)
         return float(value)
 
     def count(self, key: str, default: int, least: int = 1) -> int:
