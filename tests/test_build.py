@@ -63,6 +63,7 @@ def test_joining_models_stay_out(small_bundle):
 def test_cards_say_what_the_table_says(small_bundle, table_folder):
     cards = {card.model: card for card in Router.load(small_bundle).cards}
     assert (cards["large"].price.input_usd_per_mtok, cards["large"].price.output_usd_per_mtok) == (2.0, 8.0)
+    assert cards["large"].price_date is None  # the table has no such column, and the day of the build says nothing
     assert (cards["tiny"].params_b, cards["tiny"].thinks, cards["thinker"].thinks) == (8, False, True)
     train = queries_of(table_folder, "train")
     rows = map(json.loads, (table_folder / "outcomes.jsonl").read_text(encoding="utf-8").splitlines())

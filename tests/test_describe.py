@@ -55,11 +55,12 @@ def test_a_price_counts_at_once(router):
 
 def test_the_date_of_a_price_goes_with_it():
     router = Router.load()
-    first = next(card for card in router.cards if card.price_date)
-    router.describe_model(first.model, local=True)
-    assert card(router, first.model).price_date == first.price_date
-    router.describe_model(first.model, price=Price(1, 1))
-    assert card(router, first.model).price_date is None
+    name = router.models[0]
+    router.describe_model(name, price=Price(1, 1), price_date="2026-01-31")
+    router.describe_model(name, local=True)
+    assert card(router, name).price_date == "2026-01-31"
+    router.describe_model(name, price=Price(1, 2))
+    assert card(router, name).price_date is None
 
 
 def test_a_local_model_is_the_only_choice_where_that_is_asked(router):

@@ -242,7 +242,7 @@ def _cards(
                 price=Price(
                     row.usd_per_mtok_in, row.usd_per_mtok_out, row.usd_per_mtok_cached_in, row.usd_per_mtok_reasoning
                 ),
-                price_date=row.price_date or date.today().isoformat(),
+                price_date=row.price_date,
                 context_window=row.context_window,
                 thinks=row.thinks,
                 params_b=row.params_b,
