@@ -170,7 +170,7 @@ def test_what_is_said_is_what_was_decided(window: Window, forecasts: list[Foreca
     assert window.why.accessibleDescription().count("odds times") == 3
     steps = [step.model for step in explanation.steps]
     assert all(model in window.strip.accessibleDescription() for model in steps)
-    assert "approximate list prices of 20" in window.status.text()
+    assert "approximate list prices without a date" in window.status.text()
     # The table reads the same aloud, and states the price it counts with.
     aloud = window.table.data(window.table.index(0, ACCURACY), Qt.ItemDataRole.AccessibleTextRole)
     assert decision.model in aloud
