@@ -48,6 +48,11 @@ class Candidates:
         return order
 
     @cached_property
+    def output_usd(self) -> NDArray[np.float64]:
+        """What an output token costs, (n_models,)."""
+        return np.array([card.price.output_usd_per_mtok for card in self.cards]) / 1e6
+
+    @cached_property
     def context_window(self) -> NDArray[np.float64] | None:
         """Tokens that prompt and answer may take together, (n_models,), infinite where not stated; None if none is."""
         windows = [card.context_window for card in self.cards]

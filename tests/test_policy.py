@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
+from fractions import Fraction
 from statistics import NormalDist
 
 import numpy as np
@@ -210,6 +212,51 @@ def test_the_safe_model_takes_prompts_that_are_unlike_every_anchor():
     assert "safe model" in choices.reasons[1]
 
 
+@pytest.mark.parametrize("limit", [{"forbid": "m0"}, {"allow": "m1"}, {"local_only": True}])
+def test_the_safe_model_must_be_one_that_may_be_chosen(limit):
+    estimates = crafted([[0.5, 0.9]], [[1.0, 2.0]])
+    cards = (estimates.candidates.cards[0], replace(estimates.candidates.cards[1], local=True))
+    estimates = replace(estimates, candidates=replace(estimates.candidates, cards=cards))
+    with pytest.raises(UsageError, match="The safe model 'm0' may not be chosen"):
+        Tradeoff(1.0, safe_model="m0", max_novelty=0, **limit).choose(estimates)
+    with pytest.raises(UsageError, match="2 match"):
+        Tradeoff(1.0, safe_model="m*").choose(estimates)
+
+
+def test_a_ceiling_on_a_quantile_is_on_that_quantile_of_the_tokens(router):
+    estimates = router.estimate(PROMPTS[3])
+    for at, tokens in (("p50", estimates.output_tokens_p50), ("p90", estimates.output_tokens_p90)):
+        for column in range(0, len(estimates.models), 7):
+            card = estimates.candidates.cards[column]
+            price = card.price
+            cost = (
+                float(estimates.input_tokens[column]) * price.input_usd_per_mtok
+                + float(tokens[column]) * price.output_usd_per_mtok
+            ) / 1e6
+            for factor, met in ((1.001, True), (0.999, False)):
+                assert Best(cost * factor, at=at, allow=card.model).decide(estimates).met is met
+    costs = [Best(0.0, at=at).choose(estimates) for at in ("p50", "p75", "p99")]
+    assert all(not choices.met[0] for choices in costs)
+
+
+def test_decide_takes_one_prompt(batch):
+    for policy in (Tradeoff(0.5), Cheapest(0.5)):
+        with pytest.raises(UsageError, match="takes one prompt"):
+            policy.decide(batch)
+
+
+def test_numbers_are_numbers_of_any_kind_and_names_any_sequence(router):
+    estimates = router.estimate(PROMPTS[0])
+    ceiling = float(np.median(estimates.cost_usd))
+    for kind in (float, np.float32, np.float64, Fraction):
+        assert Best(kind(ceiling)).decide(estimates).model == Best(float(kind(ceiling))).decide(estimates).model
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Best(1e300).decide(estimates).met
+    policy = Tradeoff(1.0, allow=(name for name in estimates.models[:2]))
+    assert policy.decide(estimates).model == policy.decide(estimates).model in estimates.models[:2]
+
+
 @pytest.mark.parametrize("risk", [0.5, 0.25, 0.1, 0.05])
 def test_risk_takes_the_quantile_of_both(router, risk):
     estimates = router.estimate(PROMPTS[3])
@@ -264,12 +311,18 @@ def test_cost_never_falls_as_alpha_rises_within_limits(pair, seed):
     [
         {"min_accuracy": 1.5}, {"min_accuracy": math.nan}, {"min_accuracy": "0.8"}, {"max_cost_usd": -1},
         {"risk": 0}, {"risk": 0.6}, {"risk": True}, {"at": "p20"}, {"at": 0.9}, {"max_latency_s": -1},
-        {"max_novelty": 2},
+        {"at": "75"}, {"at": "p²²"}, {"local_only": "no"}, {"max_novelty": 2}, {"max_novelty": None},
     ],
 )  # fmt: skip
 def test_a_limit_out_of_range_is_an_error(bad):
     with pytest.raises(UsageError, match=f"Bad {next(iter(bad))}"):
         Tradeoff(0.5, **bad)
+
+
+@pytest.mark.parametrize("policy", [Cheapest, Best])
+def test_a_policy_needs_its_figure(policy):
+    with pytest.raises(UsageError, match="Bad m"):
+        policy(None)
 
 
 def test_a_policy_and_single_arguments_exclude_each_other(router):

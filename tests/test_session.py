@@ -244,11 +244,11 @@ def test_escalate_only_does_not_fall_back_on_a_weaker_safe_model():
 
 
 def test_escalate_only_leaves_a_model_that_it_may_not_choose_for_any_other():
-    # The safe model is not among those allowed, and only taken for the first prompt, which is unlike every anchor.
-    policy = Tradeoff(value_usd=1.0, safe_model="m0", allow="m1")
-    steps = script([[0.9, 0.5]] * 2, [[0.1, 0.1]] * 2, [(1, 1), (1, 1)])
-    steps.turns[0] = replace(steps.turns[0], novelty=1.0)
-    session = Session(steps, policy, "escalate_only")
+    # After the first turn the model is said to be no longer local.
+    steps = script([[0.9, 0.5]] * 2, [[0.1, 0.1]] * 2, [(1, 1), (1, 1)], local=[True, True])
+    cards = script([[0.9, 0.5]], [[0.1, 0.1]], [(1, 1), (1, 1)], local=[False, True]).turns[0].candidates
+    steps.turns[1] = replace(steps.turns[1], candidates=cards)
+    session = Session(steps, Tradeoff(value_usd=1.0, local_only=True), "escalate_only")
     assert [decision.model for decision in talk(session, 2)] == ["m0", "m1"]
 
 

@@ -8,7 +8,7 @@ Where no model is within all of them, the nearest one is chosen and the decision
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -28,6 +28,8 @@ __all__ = ["Best", "Cheapest", "Choices", "Options", "Policy", "Tradeoff", "at_r
 Figures = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Names = str | Sequence[str]
+
+_AT = frozenset({"mean", *(f"p{percent}" for percent in range(50, 100))})
 
 _NO_SPEED = (
     "no model that may be chosen states its speed; "
@@ -90,7 +92,7 @@ class Policy:
         Count with P at this quantile of its credible interval, and with the cost that is exceeded with this
         probability. 0.5 takes both as expected. The default depends on the policy.
     safe_model : str, optional
-        The model to take for prompts that are unlike every anchor.
+        The model to take for prompts that are unlike every anchor. It has to be one that may be chosen.
     max_novelty : float in [0, 1]
         The novelty above which `safe_model` is taken.
 
@@ -116,14 +118,28 @@ class Policy:
     default_risk: ClassVar[float] = 0.5
 
     def __post_init__(self) -> None:
-        _check("min_accuracy", self.min_accuracy, "a probability", 0, 1)
-        _check("max_cost_usd", self.max_cost_usd, "USD, 0 or more", 0, math.inf)
-        _check("max_latency_s", self.max_latency_s, "seconds, 0 or more", 0, math.inf)
-        _check("max_novelty", self.max_novelty, "a number from 0 to 1", 0, 1)
-        _check("risk", self.risk, "a probability above 0, at most 0.5", 1e-6, 0.5)
-        quantile = self.at.removeprefix("p") if isinstance(self.at, str) else ""
-        if self.at != "mean" and not (quantile.isdigit() and len(quantile) == 2 and int(quantile) >= 50):
+        self._check("min_accuracy", "a probability", 0, 1)
+        self._check("max_cost_usd", "USD, 0 or more", 0, math.inf)
+        self._check("max_latency_s", "seconds, 0 or more", 0, math.inf)
+        self._check("max_novelty", "a number from 0 to 1", 0, 1, needed=True)
+        self._check("risk", "a probability above 0, at most 0.5", 1e-6, 0.5)
+        if not isinstance(self.at, str) or self.at not in _AT:
             raise UsageError("Bad at", expected='"mean", or a quantile from "p50" to "p99"', got=repr(self.at))
+        if not isinstance(self.local_only, bool):
+            raise UsageError("Bad local_only", expected="True or False", got=repr(self.local_only))
+        for name in ("allow", "forbid"):
+            names = getattr(self, name)
+            if isinstance(names, Iterable) and not isinstance(names, str):
+                object.__setattr__(self, name, tuple(names))  # an iterator could be asked once only
+
+    def _check(self, name: str, expected: str, low: float, high: float, *, needed: bool = False) -> None:
+        """Keep a number of the caller's as a float, if it is one within these bounds."""
+        value = getattr(self, name)
+        if value is None and not needed:
+            return
+        if not (is_number(value) and low <= value <= high):
+            raise UsageError(f"Bad {name}", expected=expected, got=repr(value))
+        object.__setattr__(self, name, float(value))
 
     def decide(self, estimates: Estimates) -> Decision:
         """Choose for one prompt.
@@ -131,8 +147,10 @@ class Policy:
         Raises
         ------
         UnknownModelError, UsageError
-            A name that matches no model; or what may be chosen at all leaves no model.
+            A name that matches no model; what may be chosen at all leaves no model, or not the safe one; a batch.
         """
+        if estimates.figures.ndim != 2:
+            raise UsageError("decide() takes one prompt", got="a batch", remedy="Use plan().")
         candidates = estimates.candidates
         alpha, value_usd = self._objective(candidates.dial)
         if self._is_unlimited(candidates):
@@ -188,7 +206,8 @@ class Policy:
         candidates = estimates.candidates
         p, cost = at_risk(estimates, self._risk)
         reasons, met = [""] * len(p), np.ones(len(p), np.bool_)
-        within = np.broadcast_to(self.permitted(estimates), p.shape)
+        permitted = self.permitted(estimates)
+        within = np.broadcast_to(permitted, p.shape)
         limits = self._limits(estimates, p, cost)
         for limit in limits:
             # What a limit took from a prompt leaves it the one model that was nearest.
@@ -202,9 +221,8 @@ class Policy:
                     reasons[row] = limit.says(estimates.models[column], float(limit.short[row, column]))
             within = narrower
         if self.safe_model is not None:
-            (safe,) = candidates.find(self.safe_model)
-            is_open = candidates.names[safe] not in candidates.closed
-            novel = np.flatnonzero((np.atleast_1d(estimates.novelty) > self.max_novelty) & is_open)
+            safe = self._safe(candidates, permitted)
+            novel = np.flatnonzero((np.atleast_1d(estimates.novelty) > self.max_novelty) & permitted[safe])
             within = within.copy()
             within[novel] = np.arange(within.shape[1]) == safe
             for row in novel.tolist():
@@ -236,6 +254,20 @@ class Policy:
                 remedy="Permit another one; router.describe_model(name, local=True) says that one is local.",
             )
         return permitted
+
+    def _safe(self, candidates: Candidates, permitted: Mask) -> int:
+        """The column of the safe model. One that is closed this time is passed over; one that never may be, refused."""
+        found = candidates.find(self.safe_model)
+        if len(found) != 1:
+            raise UsageError("Bad safe_model", expected="one model", got=f"{len(found)} match {self.safe_model!r}")
+        safe = int(found[0])
+        if not permitted[safe] and candidates.names[safe] not in candidates.closed:
+            raise UsageError(
+                f"The safe model {candidates.names[safe]!r} may not be chosen",
+                expected="one within allow, forbid and local_only",
+                remedy="Name another one, or permit it.",
+            )
+        return safe
 
     def within(self, estimates: Estimates) -> Mask:
         """Which models keep all limits, (n_prompts, n_models).
@@ -285,15 +317,14 @@ class Policy:
         if self.max_latency_s is not None:
             latency = candidates.latency_s(estimates.output_tokens).reshape(-1, n_models).astype(np.float32)
             says = f"no model answers within {self.max_latency_s:g} s; " + "{model} takes {short:.3g} s"
-            limits.append(_Limit(latency <= self.max_latency_s, latency, says, _NO_SPEED))
+            limits.append(_Limit(latency <= _rounded(self.max_latency_s), latency, says, _NO_SPEED))
         if self.max_cost_usd is not None:
-            if self.at != "mean":
-                _, cost = at_risk(estimates, 1 - int(self.at[1:]) / 100)
+            limited = cost if self.at == "mean" else _cost_at(estimates, int(self.at[1:]) / 100)
             says = f"no model costs at most {self.max_cost_usd:g} USD; " + "{model} costs least, {short:.2g} USD"
-            limits.append(_Limit(cost <= self.max_cost_usd, cost, says))
+            limits.append(_Limit(limited <= _rounded(self.max_cost_usd), limited, says))
         if self.min_accuracy is not None:
             says = f"no model reaches P = {self.min_accuracy:g}; " + "{model} comes nearest, with {above:.3f}"
-            limits.append(_Limit(p >= self.min_accuracy, -p, says))
+            limits.append(_Limit(p >= _rounded(self.min_accuracy), -p, says))
         return limits
 
 
@@ -321,8 +352,8 @@ class Tradeoff(Policy):
         super().__post_init__()
         if self.value_usd is not None and self.alpha is not None:
             raise UsageError("alpha and value_usd exclude each other", remedy="Give one of them.")
-        _check("value_usd", self.value_usd, "USD, 0 or more", 0, math.inf)
-        _check("alpha", self.alpha, "a number from 0 (cheapest) to 1 (most accurate)", 0, 1)
+        self._check("value_usd", "USD, 0 or more", 0, math.inf)
+        self._check("alpha", "a number from 0 (cheapest) to 1 (most accurate)", 0, 1)
 
     def _objective(self, dial: Dial) -> tuple[float | None, float]:
         if self.value_usd is not None:
@@ -355,6 +386,10 @@ class Cheapest(Policy):
     min_accuracy: float
     default_risk: ClassVar[float] = 0.5
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("min_accuracy", "a probability", 0, 1, needed=True)
+
     def _objective(self, dial: Dial) -> tuple[float | None, float]:
         return 0.0, dial.value_usd(0.0)
 
@@ -382,6 +417,10 @@ class Best(Policy):
 
     max_cost_usd: float
     at: str = "mean"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("max_cost_usd", "USD, 0 or more", 0, math.inf, needed=True)
 
     def _objective(self, dial: Dial) -> tuple[float | None, float]:
         return 1.0, dial.value_usd(1.0)
@@ -414,6 +453,29 @@ def at_risk(estimates: Estimates, risk: float) -> tuple[Figures, Figures]:
     return np.minimum(p, lower.astype(np.float32)), cost * ratio.astype(np.float32) ** np.float32(share)
 
 
+def _cost_at(estimates: Estimates, quantile: float) -> Figures:
+    """A quantile of the cost from the median on, (n_prompts, n_models): on the line through the median and the 90%
+    quantile, in logarithms, over the normal quantiles.
+    """
+    from statistics import NormalDist
+
+    n_models = len(estimates.models)
+    high, tokens, tokens_high = (
+        array.reshape(-1, n_models).astype(np.float64)
+        for array in (estimates.cost_usd_p90, estimates.output_tokens_p50, estimates.output_tokens_p90)
+    )
+    median = np.maximum(high - estimates.candidates.output_usd * (tokens_high - tokens), 0)
+    ratio = np.divide(high, median, out=np.ones_like(high), where=median > 0)
+    cost: Figures = (median * ratio ** (NormalDist().inv_cdf(quantile) / Z80)).astype(np.float32)
+    return cost
+
+
+def _rounded(limit: float) -> np.float32:
+    """A limit in the precision of the figures: what is equal to it as far as they tell keeps it."""
+    with np.errstate(over="ignore"):
+        return np.float32(limit)
+
+
 class _Limit(NamedTuple):
     """Where a limit holds, how far each cell is from it, and what to say where no model meets it."""
 
@@ -437,8 +499,3 @@ def _best(figures: Figures, value_usd: float, order: NDArray[np.int32]) -> NDArr
 def _figures(p: NDArray[Any], cost: NDArray[Any]) -> Figures:
     """P and the cost in the form in which the kernel takes them."""
     return np.stack([p, cost], axis=1).astype(np.float32)
-
-
-def _check(name: str, value: Any, expected: str, low: float, high: float) -> None:
-    if value is not None and not (is_number(value) and low <= value <= high):
-        raise UsageError(f"Bad {name}", expected=expected, got=repr(value))
