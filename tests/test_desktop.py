@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -83,6 +84,8 @@ def window(theme: Theme) -> Iterator[Window]:
     yield window
     window.close()
     window.forecaster.close()
+    # Here, while no worker runs: the collector may start in any thread, and widgets must not be freed in another's.
+    gc.collect()
 
 
 @pytest.fixture
