@@ -609,7 +609,9 @@ class Router:
         if self._experience is None:
             from scope_edge.learning import Experience, Journal
 
-            opened = Journal(journal, self._bundle.config["encoder"]["hash"])
+            anchors = self._base.anchors
+            dim, n_loadings = anchors.codes.shape[1], anchors.loadings.shape[1]
+            opened = Journal(journal, self._bundle.config["encoder"]["hash"], dim, n_loadings)
             folded = self._bundle.config.get("journal") or {}
             known = folded.get("up_to", 0) if folded.get("name") == opened.name else 0
             self._experience = Experience(self._base, opened, known)

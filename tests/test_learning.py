@@ -322,6 +322,17 @@ def test_export_is_an_outcome_table(small_bundle, tmp_path):
         router.export(tmp_path / "no" / "out.jsonl")
 
 
+def test_an_export_that_is_interrupted_leaves_nothing_behind(small_bundle, journal, tmp_path):
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    router = loaded(small_bundle, journal)
+    router.record(ASKED, router.models[0], score=1)
+    with pytest.raises(KeyboardInterrupt):
+        router._experience.export(tmp_path / "out.jsonl", interrupt)
+    assert not list(tmp_path.glob("out.jsonl*"))
+
+
 def test_a_compacted_bundle_knows_what_was_recorded_and_counts_it_once(small_bundle, tmp_path):
     journal = tmp_path / "j.db"
     router, bare = loaded(small_bundle, journal), Router.load(small_bundle)
@@ -366,6 +377,42 @@ def test_another_database_is_refused(small_bundle, journal):
     connection.close()
     with pytest.raises(JournalError, match="is not a journal"):
         loaded(small_bundle, journal)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("UPDATE outcomes SET codes = x'00'", "a bad codes in outcome 1"),
+        ("UPDATE outcomes SET codes = 'a'", "a bad codes"),
+        ("UPDATE outcomes SET loadings = x'0000'", "a bad loadings"),
+        ("UPDATE outcomes SET loadings = not_numbers(loadings)", "a bad loadings"),
+        ("UPDATE outcomes SET scale = 9e999", "a bad scale"),
+        ("UPDATE outcomes SET score = 'abc', cost_usd = 9e999", "a bad score and cost_usd"),
+        ("UPDATE outcomes SET score = -1e300", "a bad score"),
+        ("UPDATE outcomes SET score = 5", "a bad score"),
+        ("UPDATE outcomes SET output_tokens = -5", "a bad output_tokens"),
+        ("UPDATE outcomes SET at_s = 1e300", "a bad at_s"),
+        ("UPDATE outcomes SET n_tokens = x'00'", "a bad n_tokens"),
+        ("UPDATE outcomes SET model = x'00', text = x'00'", "a bad model and text"),
+        ("UPDATE journal SET forgotten = 'x'", "one row that names the journal"),
+        ("UPDATE journal SET encoder = x'00'", "one row that names the journal"),
+        ("DELETE FROM journal", "one row that names the journal"),
+    ],
+)
+def test_a_damaged_value_is_an_error_to_whoever_reads_it(small_bundle, journal, tmp_path, change, what):
+    router = loaded(small_bundle, journal)
+    router.record(ASKED, router.models[0], score=0.5)
+    before = router.estimate(ASKED)
+    with sqlite3.connect(journal) as connection:
+        connection.create_function("not_numbers", 1, lambda data: b"\xff" * len(data))
+        connection.execute(change)
+    connection.close()
+    with pytest.raises(JournalError, match=f"is damaged.* {what}"):
+        loaded(small_bundle, journal)
+    with pytest.raises(JournalError, match=f"is damaged.* {what}"):
+        router.export(tmp_path / "out.jsonl") if "outcomes" in change else router.refresh()
+    assert same(router.estimate(ASKED), before)
+    assert not list(tmp_path.glob("out.jsonl*"))
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,8 +82,10 @@ class Experience:
                     progress(1)
             os.replace(partial, target)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise UsageError(f"Cannot write {target}", got=str(error)) from error
+        finally:
+            with suppress(OSError):  # it is in its place, or was never made
+                partial.unlink()
         return n
 
 

@@ -9,19 +9,21 @@ import math
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from scope_edge.errors import JournalError
-from scope_edge.learning.outcome import Outcome
+from scope_edge.learning.outcome import MOST, Outcome
+from scope_edge.outcomes import MAX_TOKENS
 from scope_edge.shared_file import SharedFile
 
 __all__ = ["Journal"]
 
 _COLUMNS = "model, at_s, score, output_tokens, cost_usd, n_tokens, codes, scale, loadings, text"
 _AT_ONCE = 1000  # rows
+_END_S = 253402300799.0  # the last second that a date can tell, of the year 9999
 
 
 class Journal(SharedFile):
@@ -33,11 +35,13 @@ class Journal(SharedFile):
         The file, made if there is none; None keeps the journal in this process.
     encoder : str
         The hash of the encoder that the figures come from; a file of another one is refused.
+    dim, n_loadings : int
+        The lengths of that encoder's embeddings and loadings.
 
     Raises
     ------
     JournalError
-        From every method: the file cannot be used, is locked, or is another encoder's.
+        From every method: the file cannot be used, is locked or damaged, or is another encoder's.
     """
 
     noun, error, application, version = "journal", JournalError, 0x5342_4A4E, 1
@@ -49,8 +53,8 @@ class Journal(SharedFile):
         " scale REAL NOT NULL, loadings BLOB NOT NULL, text TEXT NOT NULL)",
     )
 
-    def __init__(self, path: str | os.PathLike[str] | None, encoder: str) -> None:
-        self._encoder = encoder
+    def __init__(self, path: str | os.PathLike[str] | None, encoder: str, dim: int, n_loadings: int) -> None:
+        self._encoder, self._dim, self._n_loadings = encoder, dim, n_loadings
         super().__init__(path)
 
     def prepare(self, connection: sqlite3.Connection) -> None:
@@ -59,7 +63,7 @@ class Journal(SharedFile):
 
     def check(self, connection: sqlite3.Connection) -> None:
         """Compare the encoder."""
-        (encoder,) = connection.execute("SELECT encoder FROM journal").fetchone()
+        _, encoder, _ = self._header(connection)
         if encoder != self._encoder:
             raise JournalError(
                 f"{self.path} holds figures of another encoder",
@@ -71,12 +75,14 @@ class Journal(SharedFile):
     @property
     def name(self) -> str:
         """Which journal it is, for ever."""
-        return str(self.query("SELECT name FROM journal")[0][0])
+        with self.reported():
+            return self._header(self.connected())[0]
 
     @property
     def forgotten(self) -> int:
         """How often outcomes were deleted: what was folded in before holds no longer when this has risen."""
-        return int(self.query("SELECT forgotten FROM journal")[0][0])
+        with self.reported():
+            return self._header(self.connected())[2]
 
     def __len__(self) -> int:
         return int(self.query("SELECT count(*) FROM outcomes")[0][0])
@@ -99,7 +105,7 @@ class Journal(SharedFile):
                 f"SELECT number, {_COLUMNS} FROM outcomes WHERE number > ? ORDER BY number LIMIT {_AT_ONCE}", number
             )
             for number, *row in rows:
-                yield number, _outcome(row)
+                yield number, self._outcome(number, row)
             if len(rows) < _AT_ONCE:
                 return
 
@@ -118,16 +124,49 @@ class Journal(SharedFile):
         self.query("PRAGMA wal_checkpoint(TRUNCATE)")
         return n
 
+    def _header(self, connection: sqlite3.Connection) -> tuple[str, str, int]:
+        """The journal's name, its encoder, and how often outcomes were deleted."""
+        rows = connection.execute("SELECT name, encoder, forgotten FROM journal").fetchall()
+        if [tuple(map(type, row)) for row in rows] != [(str, str, int)]:
+            raise self._damaged("one row that names the journal and its encoder", repr(rows)[:80])
+        name, encoder, forgotten = rows[0]
+        return name, encoder, forgotten
+
+    def _outcome(self, number: int, row: Sequence[Any]) -> Outcome:
+        """The outcome of a row, whose values are checked: the file is open to whoever can write to it."""
+        model, at, *figures, n_tokens, codes, scale, loadings, text = row
+        sound = {
+            "model": isinstance(model, str),
+            "at_s": _is_within(at, _END_S),
+            **{name: value is None or _is_within(value, MOST[name]) for name, value in zip(MOST, figures, strict=True)},
+            "n_tokens": _is_within(n_tokens, MAX_TOKENS),
+            "codes": isinstance(codes, bytes) and len(codes) == self._dim,
+            "scale": _is_within(scale, 1.0),
+            "loadings": isinstance(loadings, bytes)
+            and len(loadings) == np.dtype(np.float16).itemsize * self._n_loadings
+            and bool(np.isfinite(np.frombuffer(loadings, np.float16)).all()),
+            "text": isinstance(text, str),
+        }
+        bad = [name for name, is_sound in sound.items() if not is_sound]
+        if bad:
+            raise self._damaged("values within their ranges", f"a bad {' and '.join(bad)} in outcome {number}")
+        score, output_tokens, cost_usd = (math.nan if value is None else value for value in figures)
+        return Outcome(
+            model, at, score, output_tokens, cost_usd, n_tokens,
+            codes=np.frombuffer(codes, np.int8), scale=np.float32(scale),
+            loadings=np.frombuffer(loadings, np.float16), text=text,
+        )  # fmt: skip
+
+    def _damaged(self, expected: str, got: str) -> JournalError:
+        return JournalError(
+            f"The journal in {self.path} is damaged", expected=expected, got=got,
+            remedy="Restore it from a copy, or start a new one.",
+        )  # fmt: skip
+
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _outcome(row: list[Any]) -> Outcome:
-    model, at, *figures, n_tokens, codes, scale, loadings, text = row
-    score, output_tokens, cost_usd = (math.nan if value is None else float(value) for value in figures)
-    return Outcome(
-        model, at, score, output_tokens, cost_usd, n_tokens,
-        codes=np.frombuffer(codes, np.int8), scale=np.float32(scale), loadings=np.frombuffer(loadings, np.float16),
-        text=text,
-    )  # fmt: skip
+def _is_within(value: Any, most: float) -> bool:
+    return isinstance(value, float) and 0 <= value <= most

@@ -13,7 +13,10 @@ from scope_edge.encoder import Encoding, quantise
 from scope_edge.errors import UsageError
 from scope_edge.outcomes import MAX_TOKENS
 
-__all__ = ["Outcome", "outcome_of"]
+__all__ = ["MOST", "Outcome", "outcome_of"]
+
+MOST = {"score": 1.0, "output_tokens": MAX_TOKENS, "cost_usd": 1e6}
+"""The figures of a call, each with the end of its range, which begins at 0."""
 
 
 class Outcome(NamedTuple):
@@ -45,9 +48,10 @@ def outcome_of(
     UsageError
         A figure is out of its range, or none is given.
     """
-    figures = {"score": (score, 1.0), "output_tokens": (output_tokens, MAX_TOKENS), "cost_usd": (cost_usd, 1e6)}
+    figures = {"score": score, "output_tokens": output_tokens, "cost_usd": cost_usd}
     checked = {}
-    for name, (value, most) in figures.items():
+    for name, value in figures.items():
+        most = MOST[name]
         if value is not None and not (is_number(value) and 0 <= value <= most):
             raise UsageError(f"Bad {name}", expected=f"a number from 0 to {most:g}, or nothing", got=repr(value))
         checked[name] = math.nan if value is None else float(value)
