@@ -43,11 +43,14 @@ class SharedFile:
     schema: ClassVar[Sequence[str]]
     """The statements that make its tables."""
 
+    # Of the class too, for `__del__` of an object that was not made to the end, or that a copy began with.
+    _connection: sqlite3.Connection | None = None
+
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         # Relative to where we are now: the file may be opened again later, in another folder.
         self.path = None if path is None else os.path.abspath(path)
         self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
+        self._place: tuple[int, int] | None = None  # the device and inode of the file that was opened first
         self._process = os.getpid()
         self._closed = False
         with _registering:
@@ -101,8 +104,11 @@ class SharedFile:
                 f"A forked process cannot use the {self.noun} of its parent",
                 remedy="Give it a file, which processes share, and fork by os.fork or multiprocessing.",
             )
+        if self._connection is None or not self._connection.in_transaction:
+            self._check_place()
         if self._connection is None:
             self._connection, self._process = self._connect(), os.getpid()
+            self._place = self._place or self._found()
         return self._connection
 
     def prepare(self, connection: sqlite3.Connection) -> None:
@@ -110,6 +116,24 @@ class SharedFile:
 
     def check(self, connection: sqlite3.Connection) -> None:
         """Refuse a file that is not to be used, by raising."""
+
+    def _check_place(self) -> None:
+        """Refuse to go on where the path leads elsewhere by now: nobody finds what is written to the old file."""
+        if self._place is not None and self._found() != self._place:
+            raise self.error(
+                f"The {self.noun} in {self.path} was removed or replaced while it was open",
+                remedy="Put the file back, or open it anew.",
+            )
+
+    def _found(self) -> tuple[int, int] | None:
+        """The device and inode that the path leads to now."""
+        if self.path is None:
+            return None
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import itertools
 import os
+import pickle
 import sqlite3
 import threading
 from datetime import UTC, datetime
@@ -421,6 +424,53 @@ def test_a_closed_budget_says_so(store):
     budget.close()
     with pytest.raises(BudgetError, match="is closed"):
         budget.decide(TWO)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed here")
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_that_is_removed_or_replaced_is_reported(store, replaced):
+    kept = store.with_suffix(".kept")
+    with Budget(1, store=store) as budget:
+        budget.record(0.5)
+        os.rename(store, kept)
+        if replaced:
+            Budget(1, store=kept.with_suffix(".new")).close()
+            os.rename(kept.with_suffix(".new"), store)
+        for use in (lambda: budget.record(0.4), lambda: budget.decide(TWO), lambda: budget.left_usd):
+            with pytest.raises(BudgetError, match="was removed or replaced"):
+                use()
+        os.replace(kept, store)
+        budget.record(0.4)
+        assert budget.left_usd == 0.1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_store_that_is_removed_is_not_begun_anew_after_a_fork(store):
+    code = (
+        "import os, sys\n"
+        "from scope_edge import Budget\n"
+        "from scope_edge.errors import BudgetError\n"
+        "budget = Budget(1, store=sys.argv[1])\n"
+        "budget.record(0.5)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(0)\n"
+        "os.waitpid(child, 0)\n"
+        "os.remove(sys.argv[1])\n"
+        "try:\n"
+        "    budget.record(0.4)\n"
+        "except BudgetError as error:\n"
+        "    print(error)\n"
+    )
+    assert b"was removed or replaced" in run_python(code, str(store)).stdout
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickle.dumps])
+def test_a_budget_cannot_be_copied(store, copied):
+    with Budget(1, store=store) as budget, pytest.raises(TypeError, match="pickle"):
+        copied(budget)
+    gc.collect()  # what fails within `__del__` is a warning, and with it an error
 
 
 def test_an_error_within_a_transaction_undoes_it(store):

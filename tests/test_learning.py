@@ -415,6 +415,19 @@ def test_a_damaged_value_is_an_error_to_whoever_reads_it(small_bundle, journal, 
     assert not list(tmp_path.glob("out.jsonl*"))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed here")
+def test_a_journal_that_is_removed_is_an_error(small_bundle, journal):
+    router = loaded(small_bundle, journal)
+    router.record(ASKED, router.models[0], score=0)
+    before = router.estimate(ASKED)
+    journal.unlink()
+    for use in (lambda: router.record(ASKED, router.models[0], score=0), router.refresh, router.forget):
+        with pytest.raises(JournalError, match="was removed or replaced"):
+            use()
+    assert same(router.estimate(ASKED), before)
+    assert not journal.exists()
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind here")
 def test_a_folder_that_cannot_be_written_is_an_error(small_bundle, tmp_path):
     folder = tmp_path / "locked"
