@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError
 from scope_edge.index import INDEX_FILE, AnchorIndex
+from scope_edge.paths import PATH, is_path
 from scope_edge.tensors import map_tensors, tensor_bytes
 
 __all__ = [
@@ -136,8 +137,8 @@ def verify(path: str | Path, *, full: bool = True, progress: Callable[[str], Non
     list of str
         The names that were checked.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise BundleError("Not the path of a bundle", expected="a str or a Path", got=repr(path))
+    if not is_path(path):
+        raise BundleError("Not the path of a bundle", expected=PATH, got=repr(path))
     root = Path(path)
     manifest_path = root / "manifest.json"
     if not manifest_path.is_file():
@@ -252,8 +253,10 @@ def check_target(path: str | Path) -> Path:
     Raises
     ------
     BundleError
-        Something else is there, or one may not look.
+        It is no path, something else is there, or one may not look.
     """
+    if not is_path(path):
+        raise BundleError("Not the path of a bundle", expected=PATH, got=repr(path))
     target = Path(path).absolute()
     try:
         free = not target.exists() or (target / "manifest.json").is_file() or _is_empty(target)

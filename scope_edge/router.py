@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -535,7 +536,10 @@ class Router:
             return len(experience.journal)
 
     def forget(self, model: str | None = None, *, before: float | datetime | None = None) -> int:
-        """Delete recorded outcomes, and what was learned from them; returns how many.
+        """Delete recorded outcomes, and what was learned from them beyond the bundle; returns how many.
+
+        What `compact` wrote into a bundle stays in it: to be rid of that too, compact anew from the bundle that was
+        there before, with the same journal.
 
         Parameters
         ----------
@@ -551,7 +555,8 @@ class Router:
             Nothing is deleted.
         """
         if before is not None and hasattr(before, "timestamp"):
-            before = before.timestamp()
+            with suppress(TypeError, ValueError, OverflowError, OSError):  # too early or late for the system's clock
+                before = before.timestamp()
         if before is not None and not is_number(before):
             raise UsageError("Bad before", expected="a datetime or seconds since the epoch", got=repr(before))
         if model is not None and not isinstance(model, str):
@@ -577,7 +582,8 @@ class Router:
     def compact(self, path: str | Path) -> None:
         """Write a bundle that holds what was recorded: the moved fingerprints, and outcomes as anchors.
 
-        A router that is loaded from it with the same journal does not count those outcomes again.
+        A router that is loaded from it with the same journal does not count those outcomes again, and `forget` does
+        not take them out of it.
 
         Raises
         ------

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from scope_edge.errors import ScopeEdgeError
+from scope_edge.paths import PATH, is_path
 
 __all__ = ["SharedFile"]
 
@@ -47,6 +48,8 @@ class SharedFile:
     _connection: sqlite3.Connection | None = None
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        if path is not None and not is_path(path):
+            raise self.error(f"Not the path of a {self.noun}", expected=PATH, got=repr(path))
         # Relative to where we are now: the file may be opened again later, in another folder.
         self.path = None if path is None else os.path.abspath(path)
         self._lock = threading.RLock()

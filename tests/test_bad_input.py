@@ -292,6 +292,13 @@ def test_saving_into_a_folder_that_is_no_bundle_is_refused(own_router, tmp_path)
     assert os.listdir(tmp_path) == ["thesis"]
 
 
+@pytest.mark.parametrize("path", [None, 5, b"bundle", "a\0b", "\ud800"])
+def test_what_is_no_path_is_no_bundle(own_router, path):
+    for use in (own_router.save, own_router.compact, verify):
+        with pytest.raises(BundleError, match="Not the path of a bundle"):
+            use(path)
+
+
 def test_saving_over_a_file_is_refused(own_router, tmp_path):
     (tmp_path / "file").write_bytes(b"mine")
     for target in (tmp_path / "file", tmp_path / "file" / "under"):

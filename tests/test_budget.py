@@ -325,6 +325,11 @@ def test_an_argument_out_of_range_is_named(arguments, named):
         Budget(**arguments)
 
 
+def test_a_store_with_a_nul_in_its_path_is_refused():
+    with pytest.raises(BudgetError, match="Not the path of a budget"):
+        Budget(1, store="a\0b")
+
+
 def test_a_store_keeps_to_its_terms(store):
     Budget(1, per="day", store=store).close()
     for other in ({"usd": 2, "per": "day"}, {"usd": 1, "per": "month"}):

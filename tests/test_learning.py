@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -257,7 +258,7 @@ def test_what_is_forgotten_leaves_no_trace(small_bundle, journal):
     assert router.forget(before=1.0) == 0
     assert router.forget(before=datetime(2020, 1, 1)) == 0
     assert router.forget(before=datetime.now(UTC) - timedelta(days=1)) == 0
-    for wrong in ("2020-01-01", float("nan"), True):
+    for wrong in ("2020-01-01", float("nan"), True, datetime.min, datetime):
         with pytest.raises(UsageError, match="Bad before"):
             router.forget(before=wrong)
     assert router.forget() == 1
@@ -322,6 +323,12 @@ def test_export_is_an_outcome_table(small_bundle, tmp_path):
         router.export(tmp_path / "no" / "out.jsonl")
 
 
+@pytest.mark.parametrize("path", ["", None, 5, b"out", "a\0b", "\ud800"])
+def test_what_is_no_path_is_not_written_to(small_bundle, path):
+    with pytest.raises(UsageError, match="Not the path of a file"):
+        Router.load(small_bundle).export(path)
+
+
 def test_an_export_that_is_interrupted_leaves_nothing_behind(small_bundle, journal, tmp_path):
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
@@ -347,6 +354,18 @@ def test_a_compacted_bundle_knows_what_was_recorded_and_counts_it_once(small_bun
     again.record(ASKED, again.models[0], score=0)
     assert again.estimate(LIKE_IT).p_correct[0] < compacted[0]
     assert len(alone.estimator.anchors) == len(bare.estimator.anchors) + 8
+
+
+def test_what_was_compacted_is_forgotten_by_compacting_anew(small_bundle, journal, tmp_path):
+    router = loaded(small_bundle, journal)
+    router.record(ASKED, router.models[0], score=0)
+    router.compact(tmp_path / "compact")
+    compacted = loaded(tmp_path / "compact", journal)
+    before = compacted.estimate(LIKE_IT)
+    assert compacted.forget() == 1
+    assert same(compacted.estimate(LIKE_IT), before)
+    loaded(small_bundle, journal).compact(tmp_path / "compact")
+    assert same(Router.load(tmp_path / "compact").estimate(LIKE_IT), Router.load(small_bundle).estimate(LIKE_IT))
 
 
 # --- files that cannot be used ---
@@ -434,6 +453,13 @@ def test_a_folder_that_cannot_be_written_is_an_error(small_bundle, tmp_path):
     folder.mkdir(mode=0o500)
     with pytest.raises(JournalError, match="cannot be opened"):
         loaded(small_bundle, folder / "j.db")
+
+
+@pytest.mark.parametrize("path", [5, b"j.db", "a\0b", "\ud800"])
+def test_what_is_no_path_is_no_journal(small_bundle, path):
+    with pytest.raises(JournalError, match="Not the path of a journal"):
+        loaded(small_bundle, path)
+    gc.collect()  # what fails within `__del__` is a warning, and with it an error
 
 
 def test_a_folder_that_is_not_there_is_an_error(small_bundle, tmp_path):

@@ -14,6 +14,7 @@ from scope_edge.estimator import Estimator
 from scope_edge.learning.journal import Journal
 from scope_edge.learning.learner import Learner
 from scope_edge.learning.outcome import Outcome
+from scope_edge.paths import PATH, is_path
 
 __all__ = ["Experience"]
 
@@ -71,6 +72,8 @@ class Experience:
 
         The columns are those of an outcome table; `prompt` is there if the text was kept.
         """
+        if not is_path(path) or not Path(path).name:
+            raise UsageError("Not the path of a file to write", expected=PATH, got=repr(path))
         target = Path(path)
         partial = target.with_name(f"{target.name}.partial")
         n = 0
