@@ -554,16 +554,17 @@ class Router:
         UsageError, JournalError
             Nothing is deleted.
         """
+        before_s: Any = before
         if before is not None and hasattr(before, "timestamp"):
             with suppress(TypeError, ValueError, OverflowError, OSError):  # too early or late for the system's clock
-                before = before.timestamp()
-        if before is not None and not is_number(before):
+                before_s = before.timestamp()
+        if before_s is not None and not is_number(before_s):
             raise UsageError("Bad before", expected="a datetime or seconds since the epoch", got=repr(before))
         if model is not None and not isinstance(model, str):
             raise UsageError("Bad model", expected="the name of a model", got=repr(model))
         with self._changing:
             experience = self._learning()
-            n = experience.journal.forget(model, None if before is None else float(before))
+            n = experience.journal.forget(model, None if before_s is None else float(before_s))
             self._estimator = experience.catch_up()
             return n
 
