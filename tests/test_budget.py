@@ -6,7 +6,6 @@ import copy
 import gc
 import itertools
 import os
-import pickle
 import sqlite3
 import threading
 from datetime import UTC, datetime
@@ -471,10 +470,9 @@ def test_a_store_that_is_removed_is_not_begun_anew_after_a_fork(store):
     assert not store.exists()
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, pickle.dumps])
-def test_a_budget_cannot_be_copied(store, copied):
+def test_a_budget_cannot_be_copied(store):
     with Budget(1, store=store) as budget, pytest.raises(TypeError, match="pickle"):
-        copied(budget)
+        copy.deepcopy(budget)
     gc.collect()  # what fails within `__del__` is a warning, and with it an error
 
 
