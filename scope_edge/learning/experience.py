@@ -73,7 +73,7 @@ class Experience:
         The columns are those of an outcome table; `prompt` is there if the text was kept.
         """
         if not is_path(path) or not Path(path).name:
-            raise UsageError("Not the path of a file to write", expected=PATH, got=repr(path))
+            raise UsageError("Not the path of a file to write", expected=f"{PATH}, that ends in a name", got=repr(path))
         target = Path(path)
         partial = target.with_name(f"{target.name}.partial")
         n = 0
