@@ -210,6 +210,49 @@ def test_an_answer_that_is_none_counts_as_failure(post, proxy):
         assert reply.headers["x-scope-model"] == DEAR, mode
 
 
+ERROR = b'{"choices": null, "error": {"message": "overloaded", "code": 503}}'
+DONE = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("mode", "stream", "reason"),
+    [(b"data: " + ERROR + b"\n\n" + DONE, True, "error in answer"),
+     (b": PROCESSING\n\nevent: error\r\ndata: " + ERROR + b"\r\n\r\n", True, "error in answer"),
+     (b"data: " + ERROR, True, "error in answer"),
+     (ERROR, False, "error in answer"),
+     (b'data: {"choices": null}\n\n', True, "malformed answer"),
+     (b'{"choices": null}', False, "malformed answer"),
+     (b"data: overloaded\n\n", True, "malformed answer"),
+     (DONE, True, "malformed answer"),
+     (b"<html>Gateway error</html>\n\n", True, "empty stream"),
+     (b": PROCESSING\n\n", True, "empty stream"),
+     ("whole", True, "malformed answer"),
+     ("streamed", False, "malformed answer"),
+     ("gzip", True, "malformed answer")],
+)  # fmt: skip
+def test_where_the_answer_is_not_what_was_asked_for_the_next_best_answers(post, proxy, mode, stream, reason):
+    proxy.cheap.mode = mode
+    reply = post(chat(stream=stream))
+    assert reply.headers["x-scope-model"] == DEAR
+    assert reply.headers["x-scope-reason"].startswith(f"{CHEAP} failed ({reason})")
+    assert f"echo of {QUESTION}".split()[-1] in reply.text
+
+
+def test_comments_may_come_before_a_stream(client, post, proxy):
+    proxy.cheap.mode = "comments"
+    with client.chat.completions.create(**chat(), stream=True) as stream:
+        assert "".join(chunk.choices[0].delta.content for chunk in stream) == f"echo of {QUESTION} "
+    comments = ": PROCESSING\n\n\r\n: a comment before\r\n\r\n: and before\ndata: {"
+    assert post(chat(stream=True)).text.startswith(comments)
+    assert not proxy.dear.requests
+
+
+def test_a_first_event_that_is_too_long_to_be_held_is_passed_on(post, proxy):
+    proxy.cheap.mode = b'data: {"choices": [{"delta": {"content": "%s"}}]}\n\n' % (b"x" * (3 << 20)) + DONE
+    assert post(chat(stream=True)).content == proxy.cheap.mode
+    assert not proxy.dear.requests
+
+
 def test_no_connection_counts_as_failure(own):
     with own.start(change=lambda text: text.replace(own.cheap.url, "http://127.0.0.1:9/v1")) as url:
         reply = httpx.post(f"{url}/chat/completions", json=chat())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -19,10 +20,12 @@ class FakeUpstream:
 
     mode: "ok", "slow" (a stream that goes on for long), "flood" (one as fast as it is read, for ever), "hang" (no byte
     ever), "hang after head", "cut" (in the middle), "cut early" (before the first event), "malformed", "echo error"
-    (400 with the request's headers), "no usage", "refuse" (closes the connection), or a status.
+    (400 with the request's headers), "no usage", "refuse" (closes the connection), "comments" (a stream with comments
+    before its first event), "whole" (where a stream was asked for, too), "streamed" (where none was, too), "gzip" (a
+    compressed stream), a status, or bytes, which are all of the body.
     """
 
-    mode: str | int = "ok"
+    mode: str | int | bytes = "ok"
     port: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -63,11 +66,17 @@ class FakeUpstream:
         if mode == "hang":
             return await self._until_left(reader)
         if mode == "echo error":
-            body = {"error": {"message": f"bad: {headers}", "type": "invalid_request_error"}}
-            return self._whole(writer, body, 400)
+            error = {"error": {"message": f"bad: {headers}", "type": "invalid_request_error"}}
+            return self._whole(writer, error, 400)
         if isinstance(mode, int):
             return self._whole(writer, {"error": {"message": "secret of the upstream"}}, mode)
-        if request.get("stream"):
+        stream = bool(request.get("stream"))
+        if isinstance(mode, bytes):
+            return self._whole(writer, mode, kind="text/event-stream" if stream else "application/json")
+        if mode == "gzip":
+            body = gzip.compress(b'data: {"choices": []}\n\n')
+            return self._whole(writer, body, kind="text/event-stream\r\nContent-Encoding: gzip")
+        if mode == "streamed" or (stream and mode != "whole"):
             return await self._stream(reader, writer, request, str(mode))
         if mode == "malformed":
             return self._whole(writer, b'{"choices": [')
@@ -97,6 +106,12 @@ class FakeUpstream:
             _chunk(writer, {"choices": [{"index": 0, "delta": {"content": "x" * 60_000}}]})
             await writer.drain()
             self.n_sent += 60_000
+        if mode == "comments":
+            for comment in (b": PROCESSING\n\n", b"\r\n: a comment before\r\n\r\n", b": and "):
+                writer.write(b"%x\r\n%s\r\n" % (len(comment), comment))
+                await writer.drain()
+                await asyncio.sleep(0.01)
+            writer.write(b"7\r\nbefore\n\r\n")
         words = [*_nonce(request).split(" "), *(["more"] * 1000 if mode == "slow" else [])]
         for word in words:
             delta = {"content": word + " "}
@@ -122,10 +137,12 @@ class FakeUpstream:
         self.left.set()
         return False
 
-    def _whole(self, writer: asyncio.StreamWriter, body: Any, status: int = 200) -> bool:
+    def _whole(
+        self, writer: asyncio.StreamWriter, body: Any, status: int = 200, kind: str = "application/json"
+    ) -> bool:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         retry = b"Retry-After: 7\r\n" if status == 429 else b""
-        writer.write(b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\n%s" % (status, retry))
+        writer.write(b"HTTP/1.1 %d X\r\nContent-Type: %s\r\n%s" % (status, kind.encode(), retry))
         writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(data), data))
         return True
 

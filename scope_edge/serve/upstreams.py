@@ -15,7 +15,7 @@ import aiohttp
 
 from scope_edge import __version__
 from scope_edge.serve.config import Upstream
-from scope_edge.serve.usage import EventStream, Usage
+from scope_edge.serve.usage import EventStream, Usage, first_data
 
 __all__ = ["Answer", "CallFailedError", "Upstreams"]
 
@@ -128,15 +128,19 @@ class Answer:
             raise CallFailedError(str(status), int(wait_s) if wait_s.isdecimal() and len(wait_s) < 6 else 1)
         content_type = response.headers.get("Content-Type", "application/json")
         self.head = Head(status, content_type, response.headers.get("X-Request-Id", ""))
-        if status == 200 and response.content_type == "text/event-stream":
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise CallFailedError("malformed answer")  # the client would not know how to read it
+        is_stream = response.content_type == "text/event-stream"
+        asked = request.get("stream")
+        if status == 200 and isinstance(asked, bool | None) and is_stream != bool(asked):
+            raise CallFailedError("malformed answer")
+        if status == 200 and is_stream:
             self._events = EventStream(hides_usage)
-            self.first = await self._next(response.content, self._events)
-            if not self.first:
-                raise CallFailedError("empty stream")
+            self.first = await self._beginning(response.content, self._events)
             return
         whole = await _read(response.content)
         if status == 200:
-            self.usage = _checked(whole)
+            self.usage = Usage.of(_checked(whole))
         elif upstream.api_key is not None:
             # An upstream that repeats what it was sent must not tell its key.
             whole = whole.replace(upstream.api_key.encode(), b"[key]")
@@ -154,6 +158,21 @@ class Answer:
             return b""
         with _failures():
             return await self._next(self._response.content, self._events)
+
+    async def _beginning(self, content: aiohttp.StreamReader, events: EventStream) -> bytes:
+        """A stream up to its first event with data, which tells an answer from an error; before it are comments."""
+        parts, n_bytes, data = [], 0, b""
+        while not data:
+            parts.append(await self._next(content, events))
+            if not parts[-1]:
+                raise CallFailedError("empty stream")
+            n_bytes += len(parts[-1])
+            if n_bytes > _MOST_ANSWER_BYTES:
+                raise CallFailedError("answer too long")
+            data = first_data(parts[-1])
+        if not events.within_event:  # else it is too long to be held, and to be judged
+            _checked(data)
+        return b"".join(parts)
 
     async def _next(self, content: aiohttp.StreamReader, events: EventStream) -> bytes:
         ready = b""
@@ -190,15 +209,17 @@ async def _read(content: aiohttp.StreamReader) -> bytes:
     return b"".join(parts)
 
 
-def _checked(whole: bytes) -> Usage | None:
-    """The usage of an answer, if it is one."""
+def _checked(data: bytes) -> dict[str, Any]:
+    """An answer, or the first event of one, if it is one."""
     try:
-        answer = json.loads(whole)
+        answer = json.loads(data)
     except (ValueError, RecursionError):
         raise CallFailedError("malformed answer") from None
-    if not isinstance(answer, dict) or "choices" not in answer:
+    if isinstance(answer, dict) and answer.get("error"):
+        raise CallFailedError("error in answer")
+    if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
         raise CallFailedError("malformed answer")
-    return Usage.of(answer)
+    return answer
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NamedTuple, Self, TypeGuard
 
-__all__ = ["EventStream", "Usage"]
+__all__ = ["EventStream", "Usage", "first_data"]
 
 _MOST_TOKENS = 10**9
 _MOST_HELD = 1 << 20  # bytes of one event; a longer one is passed on as it comes
@@ -44,10 +44,13 @@ class EventStream:
     ----------
     hide_usage : bool
         Whether an event with the usage and no choices is left out, for the client has not asked for it.
+
+    within_event: whether what was passed on last ends within an event that is too long to be held.
     """
 
     def __init__(self, hide_usage: bool) -> None:
         self.usage: Usage | None = None
+        self.within_event = False
         self._hides = hide_usage
         self._held = b""
 
@@ -56,7 +59,8 @@ class EventStream:
         data = self._held + chunk
         blank = max(data.rfind(b"\n\n"), data.rfind(b"\n\r\n"))
         end = data.index(b"\n", blank + 1) + 1 if blank >= 0 else 0
-        if len(data) - end > _MOST_HELD:
+        self.within_event = len(data) - end > _MOST_HELD
+        if self.within_event:
             end = len(data)
         events, self._held = data[:end], data[end:]
         return self._without_usage(events) if _HAS_USAGE.search(events) else events
@@ -78,14 +82,22 @@ class EventStream:
 
     def _note(self, event: bytes) -> bool:
         """Note the usage of an event; returns whether the event is to be left out."""
-        data = b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:"))
         try:
-            chunk = json.loads(data)
+            chunk = json.loads(_data(event))
         except (ValueError, RecursionError):
             return False
         usage = Usage.of(chunk)
         self.usage = usage or self.usage
         return self._hides and usage is not None and chunk.get("choices") == []
+
+
+def first_data(events: bytes) -> bytes:
+    """The data of the first event that has any; comments and keep-alives have none."""
+    return next(filter(None, map(_data, _EVENT_END.split(events))), b"")
+
+
+def _data(event: bytes) -> bytes:
+    return b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:")).strip()
 
 
 def _is_count(value: Any) -> TypeGuard[int]:
