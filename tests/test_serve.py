@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -393,6 +394,41 @@ def test_a_client_that_does_not_read_holds_the_upstream_back(proxy):
             sent.append(proxy.cheap.n_sent)
             time.sleep(0.3)
         assert 0 < sent[-1] < 100e6
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr("scope_edge.serve.server._PATIENCE_S", 1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_proxy_that_stops_ends_its_streams_with_an_error(own, tmp_path, capsys):
+    from scope_edge import Budget
+
+    own.cheap.mode = "slow"
+    with own.start('[budget]\nusd = 1\nstore = "b.db"') as url:
+        client = openai.OpenAI(base_url=url, api_key="x", max_retries=0)
+        stream = client.chat.completions.create(**chat(), stream=True)
+        next(stream)
+    with client, pytest.raises(openai.APIError, match="stopping"):
+        list(stream)
+    assert len(capsys.readouterr().err.splitlines()) <= 1
+    with Budget(1, store=tmp_path / "b.db") as budget:
+        assert budget.spent_usd > 0
+        assert budget.reserved_usd == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_proxy_that_stops_tells_whoever_waits(own, capsys):
+    own.cheap.mode = "hang"
+    with ThreadPoolExecutor(1) as pool, own.start(change=patient) as url:
+        asking = pool.submit(httpx.post, f"{url}/chat/completions", json=chat(), timeout=20)
+        while not own.cheap.requests:
+            assert not asking.done()
+            time.sleep(0.005)
+    reply = asking.result()
+    assert (reply.status_code, error_of(reply)["code"]) == (503, "stopping")
+    assert len(capsys.readouterr().err.splitlines()) <= 1
 
 
 # What is asked for wrongly

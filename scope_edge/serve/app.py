@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scope_edge.dial import is_number
 from scope_edge.errors import ScopeEdgeError
@@ -26,7 +26,7 @@ from scope_edge.serve.choosing import Chooser
 from scope_edge.serve.completions import Completions, asked_model, decide
 from scope_edge.serve.config import Config
 from scope_edge.serve.metrics import Metrics
-from scope_edge.serve.replies import RefusedError, json_reply, refusal_of
+from scope_edge.serve.replies import RefusedError, json_reply, refusal_of, stopping
 from scope_edge.serve.requests import read_json
 from scope_edge.serve.upstreams import Upstreams
 
@@ -144,10 +144,21 @@ class _Gate:
         if refusal is not None:
             await refusal.reply()(scope, receive, send)
             return
+        begun = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_on)
         except ClientDisconnect:
             pass
+        except asyncio.CancelledError:
+            # The server has to stop, and has waited for this long enough; it would log a traceback for each.
+            if not begun:
+                await stopping().reply()(scope, receive, send)
         except Exception as error:
             # Where, but not what it says: an exception may quote a prompt.
             where = "".join(traceback.format_tb(error.__traceback__)[-3:])

@@ -18,7 +18,7 @@ from scope_edge.policy import Decision, DecisionRule
 from scope_edge.serve.choosing import Chooser
 from scope_edge.serve.config import Config, Upstream
 from scope_edge.serve.metrics import Metrics
-from scope_edge.serve.replies import RefusedError, error_event, refusal_of
+from scope_edge.serve.replies import RefusedError, error_event, refusal_of, stopping
 from scope_edge.serve.requests import read_json
 from scope_edge.serve.upstreams import Answer, CallFailedError, Upstreams
 
@@ -119,7 +119,7 @@ class Completions:
                 if len(failed) == may_try:
                     raise _all_failed(failed) from None
             except asyncio.CancelledError:
-                # The client left while the model may have been at work: what was reserved counts.
+                # The client left, or the proxy stops, while the model may have been at work: what was reserved counts.
                 self._count(self._chooser.settle, model, request, decision, None)
                 raise
             except BaseException:
@@ -165,14 +165,19 @@ class Completions:
             headers.append((b"content-length", str(len(answer.first)).encode()))
         await send({"type": "http.response.start", "status": answer.head.status, "headers": headers})
         chunk = answer.first
-        try:
-            while answer.is_stream and chunk:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        while answer.is_stream and chunk:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            try:
                 chunk = await answer.more()
-        except CallFailedError as failure:
-            self._fail(upstream, failure)
-            cut = RefusedError(502, f"{upstream.model} broke off: {failure.reason}.", "upstream_failed")
-            chunk = error_event(cut)
+            except CallFailedError as failure:
+                self._fail(upstream, failure)
+                cut = RefusedError(502, f"{upstream.model} broke off: {failure.reason}.", "upstream_failed")
+                chunk = error_event(cut)
+                break
+            except asyncio.CancelledError:
+                # The proxy stops, or the client has left: then this goes nowhere.
+                await send({"type": "http.response.body", "body": error_event(stopping())})
+                raise
         await send({"type": "http.response.body", "body": chunk})
 
     def _fail(self, upstream: Upstream, failure: CallFailedError) -> None:

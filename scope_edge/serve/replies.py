@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from scope_edge.errors import BudgetError, JournalError, ScopeEdgeError, UnknownModelError
 
-__all__ = ["RefusedError", "error_event", "json_reply", "refusal_of"]
+__all__ = ["RefusedError", "error_event", "json_reply", "refusal_of", "stopping"]
 
 _TYPES = {401: "authentication_error", 429: "rate_limit_error"}
 
@@ -48,6 +48,11 @@ def refusal_of(error: ScopeEdgeError | RecursionError) -> RefusedError:
     if isinstance(error, UnknownModelError):
         return RefusedError(404, str(error), "model_not_found")
     return RefusedError(400, str(error), "invalid_request")
+
+
+def stopping() -> RefusedError:
+    """The refusal of what is still under way when the proxy has to stop."""
+    return RefusedError(503, "The proxy is stopping.", "stopping", retry_after_s=1)
 
 
 def json_reply(document: Any, status: int = 200) -> Response:

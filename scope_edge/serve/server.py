@@ -16,6 +16,8 @@ from scope_edge.serve.config import Config
 
 __all__ = ["check_host", "listen", "new_server", "serve"]
 
+_PATIENCE_S = 10  # that answers under way have when the server is told to stop
+
 
 def check_host(config: Config, host: str) -> None:
     """Refuse to be reached from elsewhere without a key.
@@ -54,7 +56,7 @@ def new_server(config: Config, chooser: Chooser) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             create_app(config, chooser), access_log=False, log_level="warning", server_header=False,
-            timeout_graceful_shutdown=10, lifespan="on", loop="asyncio",
+            timeout_graceful_shutdown=_PATIENCE_S, lifespan="on", loop="asyncio",
         )
     )  # fmt: skip
 
