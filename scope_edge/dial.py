@@ -14,7 +14,7 @@ from typing import Any
 
 from scope_edge.errors import BundleError
 
-__all__ = ["DEFAULT_ALPHA", "UNTUNED", "Dial", "is_number"]
+__all__ = ["DEFAULT_ALPHA", "UNTUNED", "Dial", "is_number", "number_within"]
 
 DEFAULT_ALPHA = 0.5
 
@@ -31,7 +31,7 @@ class Dial:
         """Read the section `alpha` of config.json."""
         try:
             dial = cls(float(values["v_min_usd"]), float(values["v_max_usd"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BundleError("config.json has no valid alpha settings", got=str(error)) from error
         if not 0 < dial.v_min_usd <= dial.v_max_usd < math.inf:
             raise BundleError("config.json has no valid alpha settings", expected="0 < v_min <= v_max", got=repr(dial))
@@ -63,3 +63,16 @@ def is_number(value: Any) -> bool:
         return not math.isnan(value)
     except OverflowError:  # an int beyond every float
         return False
+
+
+def number_within(value: Any, least: float, most: float = 1e9) -> float:
+    """A figure of a bundle, which no sane one has beyond `most`.
+
+    Raises
+    ------
+    ValueError
+        It is no number, NaN, or outside [least, most].
+    """
+    if not is_number(value) or not least <= value <= most:
+        raise ValueError(f"{value!r}, not a number from {least:g} to {most:g}")
+    return float(value)

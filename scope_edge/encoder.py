@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scope_edge.dial import number_within
 from scope_edge.errors import BundleError, PromptError
 from scope_edge.reading import Reader
 from scope_edge.runtime import open_session
@@ -109,12 +110,16 @@ class Encoder:
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         try:
-            self._head = int(config["head_chars"])
-            self._tail = int(config["tail_chars"])
-            self._tokens_per_id = float(config["tokens_per_id"])
-            self._rank = int(config["rank"])
-            self._reader = Reader(folder / "tokenizer.json", int(config["trigram_bins"]))
+            self._head = int(number_within(config["head_chars"], 1))
+            self._tail = int(number_within(config["tail_chars"], 0))
+            self._tokens_per_id = number_within(config["tokens_per_id"], 1e-9)
+            self._rank = int(number_within(config["rank"], 1))
+            bins = int(number_within(config["trigram_bins"], 1))
             self._session = open_session(folder / "encoder.onnx")
+            taken = {put.name: put.shape[-1] for put in self._session.get_inputs()}["trigrams"]
+            if taken != bins:
+                raise ValueError(f"trigram_bins {bins}, where encoder.onnx takes {taken}")
+            self._reader = Reader(folder / "tokenizer.json", bins)
         # Both libraries raise bare Exceptions on malformed files.
         except Exception as error:
             raise BundleError(f"Cannot load the encoder in {folder}", got=str(error).splitlines()[0]) from error

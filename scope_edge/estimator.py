@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 
 from scope_edge.anchors import AnchorSet
 from scope_edge.candidates import USUAL_COST_BIAS, Candidates
-from scope_edge.dial import UNTUNED, Dial
+from scope_edge.dial import UNTUNED, Dial, number_within
 from scope_edge.encoder import Encoding
 from scope_edge.errors import BundleError
 from scope_edge.fingerprints import Fingerprints, Reach
@@ -83,15 +83,18 @@ class LookupSettings:
         """Read the section `lookup` of config.json."""
         try:
             settings = cls(
-                neighbours=int(values["neighbours"]),
-                power=float(values["power"]),
-                shrinkage=float(values["shrinkage"]),
-                length_shrinkage=float(values["length_shrinkage"]),
-                reach_shrinkage=float(values["reach_shrinkage"]),
-                weights=tuple(float(weight) for weight in values.get("weights", cls.weights)),
-                length_weights=tuple(float(weight) for weight in values.get("length_weights", cls.length_weights)),
-                interval_scale=float(values.get("interval_scale", cls.interval_scale)),
-                noise_shrinkage=float(values.get("noise_shrinkage", cls.noise_shrinkage)),
+                neighbours=int(number_within(values["neighbours"], 1)),
+                power=number_within(values["power"], 0),
+                # Never 0: where no anchor speaks, they are all that is divided by.
+                shrinkage=number_within(values["shrinkage"], 1e-9),
+                length_shrinkage=number_within(values["length_shrinkage"], 1e-9),
+                reach_shrinkage=number_within(values["reach_shrinkage"], 1e-9),
+                weights=tuple(number_within(weight, -1e9) for weight in values.get("weights", cls.weights)),
+                length_weights=tuple(
+                    number_within(weight, -1e9) for weight in values.get("length_weights", cls.length_weights)
+                ),
+                interval_scale=number_within(values.get("interval_scale", cls.interval_scale), 0),
+                noise_shrinkage=number_within(values.get("noise_shrinkage", cls.noise_shrinkage), 1e-9),
             )
             if len(settings.weights) != len(cls.weights) or len(settings.length_weights) != len(cls.length_weights):
                 raise ValueError(f"{len(settings.weights)} and {len(settings.length_weights)} weights")

@@ -8,6 +8,7 @@ fitted in closed form or by a convex MAP problem, never by training, so a model 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.dial import is_number
+from scope_edge.dial import is_number, number_within
 from scope_edge.errors import BundleError, PriceError, UsageError
 from scope_edge.jit import kernels
 from scope_edge.pricing import Price, is_date
@@ -121,11 +122,19 @@ class ModelCard:
             known = {name: entry[name] for name in cls.__dataclass_fields__ if name in entry}
             price = Price(**{name: entry["price"].get(name) for name in Price.__dataclass_fields__})
             known["aliases"] = tuple(entry.get("aliases", ()))
-            return cls(**{**known, "price": price})
+            known["token_ratio"] = number_within(entry.get("token_ratio", cls.token_ratio), 1e-9)
+            card = cls(**{**known, "price": price})
         except PriceError as error:
             raise BundleError(f"models.json: {entry.get('model')!r} has no usable price", got=str(error)) from error
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BundleError("models.json has a bad entry", got=f"{type(error).__name__}: {error}") from error
+        if not isinstance(card.model, str) or not card.model:
+            raise BundleError("models.json has a bad entry", expected="a name as model", got=repr(card.model))
+        for name, (expected, holds, _) in _FACTS.items():
+            value = getattr(card, name)
+            if value is not None and not holds(value):
+                raise BundleError(f"models.json: {card.model!r} has a bad {name}", expected=expected, got=repr(value))
+        return card
 
 
 # What may be said of a model: in words, as a test, and in the form that JSON can hold.
@@ -212,8 +221,8 @@ class Reach:
     def from_json(cls, values: Mapping[str, Any]) -> Reach:
         """Read the section `reach` of config.json."""
         try:
-            sources = {str(name): float(ratio) for name, ratio in values["sources"].items()}
-            return cls(float(values["pooled"]), float(values["variance"]), sources)
+            sources = {str(name): number_within(ratio, 0) for name, ratio in values["sources"].items()}
+            return cls(number_within(values["pooled"], 0), number_within(values["variance"], 0), sources)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError("config.json has no valid reach settings", got=str(error)) from error
 
@@ -382,6 +391,9 @@ class Fingerprints:
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], cards: Sequence[ModelCard]) -> Fingerprints:
         """Read back what `tensors` gave; `cards` are the entries of models.json in order."""
+        twice = [name for name, count in Counter(card.model for card in cards).items() if count > 1]
+        if twice:
+            raise BundleError("models.json names a model twice", expected="one entry per model", got=repr(twice[0]))
         try:
             stacked = {name: tensors[name].astype(np.float32) for name in cls._STACKED}
             scores, log_tokens = tensors["scores"], tensors["log_tokens"]

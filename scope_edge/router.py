@@ -72,7 +72,7 @@ class Router:
         try:
             novelty = [float(value) for value in config["novelty"]["quantiles"]]
             encoder_config, lookup, reach, alpha = (config[name] for name in ("encoder", "lookup", "reach", "alpha"))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BundleError(f"{bundle.path / 'config.json'} is incomplete", got=f"no {error}") from None
         self._bundle = bundle
         self._encoder = Encoder(bundle.path, encoder_config)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -226,6 +227,67 @@ def test_a_bad_entry_of_models_is_refused(victim, entry):
     models[0] = entry
     with changed(victim, "models.json", json.dumps(models).encode(), honest=True), pytest.raises(BundleError):
         Router.load(victim)
+
+
+NO_NUMBERS = [math.nan, math.inf, -math.inf, 10**400, "x", None, True]
+
+
+@pytest.mark.parametrize("bad", [*NO_NUMBERS, -1])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "lookup.neighbours", "lookup.power", "lookup.shrinkage", "lookup.length_shrinkage", "lookup.reach_shrinkage",
+        "lookup.interval_scale", "lookup.noise_shrinkage", "reach.pooled", "reach.variance", "encoder.tokens_per_id",
+        "encoder.trigram_bins", "encoder.head_chars", "encoder.tail_chars", "encoder.rank",
+    ],
+)  # fmt: skip
+def test_a_figure_of_the_config_that_means_nothing_is_refused(victim, field, bad):
+    section, name = field.split(".")
+    values = json.loads((victim / "config.json").read_text(encoding="utf-8"))[section] | {name: bad}
+    with changed(victim, "config.json", edited(victim, "config.json", **{section: values}), honest=True):
+        assert repr(bad) in refused(victim)
+
+
+@pytest.mark.parametrize("bad", NO_NUMBERS)
+@pytest.mark.parametrize("name", ["weights", "length_weights"])
+def test_a_weight_that_means_nothing_is_refused(victim, name, bad):
+    lookup = json.loads((victim / "config.json").read_text(encoding="utf-8"))["lookup"]
+    lookup[name][-1] = bad
+    with changed(victim, "config.json", edited(victim, "config.json", lookup=lookup), honest=True):
+        assert "lookup" in refused(victim)
+
+
+def test_bins_that_are_not_those_of_the_encoder_are_refused(victim):
+    encoder = json.loads((victim / "config.json").read_text(encoding="utf-8"))["encoder"]
+    encoder["trigram_bins"] -= 1
+    with changed(victim, "config.json", edited(victim, "config.json", encoder=encoder), honest=True):
+        assert "trigram_bins" in refused(victim)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        *(("token_ratio", bad) for bad in (*NO_NUMBERS, 0, -1)),
+        *(("context_window", bad) for bad in (-1, 0, 1.5, math.nan, "x")),
+        *(("time_to_first_token_s", bad) for bad in (-1, math.nan, "x")),
+        *(("tokens_per_second", bad) for bad in (-1, 0, math.nan, "x")),
+        ("local", "yes"), ("price_date", "today"), ("model", 3), ("model", None), ("model", ["a"]), ("model", ""),
+    ],
+)  # fmt: skip
+def test_a_field_of_a_model_that_means_nothing_is_refused(victim, name, bad):
+    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
+    models[0][name] = bad
+    with changed(victim, "models.json", json.dumps(models).encode(), honest=True):
+        assert repr(bad) in refused(victim)
+
+
+def test_a_model_that_stands_twice_is_named(victim):
+    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
+    models[1]["model"] = models[0]["model"]
+    with changed(victim, "models.json", json.dumps(models).encode(), honest=True):
+        message = refused(victim)
+    assert repr(models[0]["model"]) in message
+    assert "twice" in message
 
 
 def test_an_unpriced_model_is_named(victim):
