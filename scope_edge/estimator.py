@@ -38,7 +38,7 @@ from scope_edge.anchors import AnchorSet
 from scope_edge.candidates import USUAL_COST_BIAS, Candidates
 from scope_edge.dial import UNTUNED, Dial, number_within
 from scope_edge.encoder import Encoding
-from scope_edge.errors import BundleError
+from scope_edge.errors import BundleError, UsageError
 from scope_edge.fingerprints import Fingerprints, Reach
 from scope_edge.jit import kernels
 from scope_edge.results import UNIT, AnchorResults
@@ -122,7 +122,7 @@ class _Figure:
         return figure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one truth: two are equal if they are the same object
 class Estimates:
     """Predictions per model, before any call is made.
 
@@ -148,7 +148,7 @@ class Estimates:
     candidates: Candidates
     figures: NDArray[np.float32]
     novelty: Any
-    evidence: Evidence | None = field(default=None, repr=False, compare=False)
+    evidence: Evidence | None = field(default=None, repr=False)
 
     p_correct, p_low, p_high = _Figure(0), _Figure(1), _Figure(2)
     output_tokens_p10, output_tokens_p50, output_tokens_p90 = _Figure(3), _Figure(4), _Figure(5)
@@ -177,7 +177,17 @@ class Estimates:
         return {**vars(self), "evidence": None}
 
     def rows(self) -> list[dict[str, float | str]]:
-        """One dict per model, for tables and JSON; for one prompt only."""
+        """One dict per model, for tables and JSON; for one prompt only.
+
+        Raises
+        ------
+        UsageError
+            They are of a batch.
+        """
+        if self.figures.ndim > 2:
+            raise UsageError(
+                "Rows are of one prompt", got=f"a batch of {len(self.figures)}", remedy="Take row(i).rows() of each."
+            )
         return [
             {"model": model, **{name: figures[row] for name, row in _ROWS.items()}}
             for model, figures in zip(self.models, self.figures.T.tolist(), strict=True)

@@ -597,9 +597,16 @@ class Router:
             config = {**self._bundle.config, "journal": {"name": experience.journal.name, "up_to": experience.folded}}
             self._write(path, anchors, prints, config, "compacted by `Router.compact`")
 
-    def warmup(self) -> None:
-        """Compile the kernels now instead of after the first decisions, and wait for it; decisions stay the same."""
-        jit.warmup()
+    def warmup(self) -> bool:
+        """Compile the kernels now instead of after the first decisions, and wait for it; decisions stay the same.
+
+        Returns
+        -------
+        bool
+            Whether compiled kernels serve now. False where nothing can compile them: numba's JIT is disabled, or a
+            frozen application left numba out.
+        """
+        return jit.warmup()
 
     def _count(self, n: int) -> None:
         self._decisions += n

@@ -86,6 +86,21 @@ def test_rows_are_one_dict_per_model(router):
     assert rows[-1]["p_correct"] == estimates.p_correct[-1]
 
 
+def test_rows_are_of_one_prompt_only(batch):
+    with pytest.raises(UsageError, match="batch of"):
+        batch.rows()
+    assert [row["p_correct"] for row in batch.row(1).rows()] == batch.p_correct[1].tolist()
+
+
+@pytest.mark.parametrize("ask", ["estimate", "route", "route_batch"])
+def test_an_answer_is_equal_to_itself_alone_and_can_be_a_key(router, ask):
+    prompt = [PROMPTS[0]] if ask == "route_batch" else PROMPTS[0]
+    first, second = getattr(router, ask)(prompt), getattr(router, ask)(prompt)
+    assert first == first
+    assert first != second
+    assert len({first, first, second}) == 2
+
+
 def test_the_prompt_sets_are_varied_enough_to_tell_models_apart(batch):
     # Tests below compare rows bit for bit: they would be empty if every prompt had the same estimates.
     assert len(np.unique(batch.p_correct[:, 0])) > len(PROMPTS) // 2
@@ -355,7 +370,7 @@ def cold(monkeypatch):
 def test_warmup_changes_no_bit(own_router):
     assert not jit.kernels().compiled
     before = own_router.estimate_batch(PROMPTS)
-    own_router.warmup()
+    assert own_router.warmup() is _jit_is_on()
     assert jit.kernels().compiled == _jit_is_on()
     assert same(before, own_router.estimate_batch(PROMPTS))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Decision", "DecisionRule", "Plan"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # as `Estimates`
 class Decision:
     """The chosen model for one prompt, with what was expected of it and of all others.
 
@@ -72,7 +72,7 @@ class Decision:
         return explain(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # as `Estimates`
 class Plan:
     """Decisions for a batch: one model per prompt, and the expected totals.
 
