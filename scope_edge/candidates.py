@@ -93,7 +93,7 @@ class Candidates:
         chosen: set[int] = set()
         for pattern in patterns:
             if not isinstance(pattern, str):
-                raise UnknownModelError("A model's name is not text", expected="a str", got=repr(pattern))
+                raise unknown_model(pattern, self.names)
             hits = [i for i, name in enumerate(self.names) if name == pattern or fnmatchcase(name, pattern)]
             if not hits:
                 raise unknown_model(pattern, self.names)
@@ -101,10 +101,12 @@ class Candidates:
         return np.array(sorted(chosen), np.intp)
 
 
-def unknown_model(name: str, names: Sequence[str]) -> UnknownModelError:
+def unknown_model(name: Any, names: Sequence[str]) -> UnknownModelError:
     """The error for a name that matches nothing, with the closest names."""
     import difflib
 
+    if not isinstance(name, str):
+        return UnknownModelError("A model's name is not text", expected="a str", got=repr(name))
     holding = [each for each in names if name.strip() and name.lower() in each.lower()]
     close = holding[:3] or difflib.get_close_matches(name, names, n=3)
     return UnknownModelError(

@@ -50,7 +50,7 @@ def prompt_of(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None
     Raises
     ------
     PromptError
-        Not a list of messages, or no text in any of them.
+        Not a list of messages, no text in any of them, or tools that JSON cannot hold.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def prompt_of(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None
         if not isinstance(message, Mapping):
             raise PromptError(f"Message {index} is not an object", expected="role and content", got=_kind(message))
         text = _text(message.get("content"), unread).strip()
-        n_chars += len(text) + _size(message.get("tool_calls"))
+        n_chars += len(text) + _size(message.get("tool_calls"), f"The tool_calls of message {index}")
         if text and message.get("role") == "user":
             turns.append(text)
         elif text:
@@ -85,7 +85,7 @@ def prompt_of(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None
     asked = turns.pop() if turns else other
     while turns and len(asked) < FOLLOW_UP_CHARS:
         asked = f"{turns.pop()}\n{asked}"
-    return RoutingPrompt(_valid(asked), max(n_chars - len(asked), 0) + _size(tools), dict(unread))
+    return RoutingPrompt(_valid(asked), max(n_chars - len(asked), 0) + _size(tools, "tools"), dict(unread))
 
 
 def _text(content: Any, unread: Counter[str]) -> str:
@@ -105,9 +105,12 @@ def _text(content: Any, unread: Counter[str]) -> str:
     return "\n".join(texts)
 
 
-def _size(value: Any) -> int:
+def _size(value: Any, what: str) -> int:
     """How many characters a structure comes to, as JSON."""
-    return len(json.dumps(value, default=str)) if value else 0
+    try:
+        return len(json.dumps(value, default=str)) if value else 0
+    except (TypeError, ValueError, RecursionError):  # keys that are no text; a structure that holds itself
+        raise PromptError(f"{what}: no JSON", expected="a list as a chat request has it", got=_kind(value)) from None
 
 
 def _valid(text: str) -> str:

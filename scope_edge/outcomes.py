@@ -312,7 +312,7 @@ def _number(value: Any) -> float | None:
         return float(value) if isinstance(value, bool) else None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.inf  # outside every range that is asked for: reported with its row
     return None if math.isnan(number) else number
 

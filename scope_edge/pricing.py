@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from numbers import Real
+from typing import Any
 
+from scope_edge.dial import is_number
 from scope_edge.errors import PriceError
 
 __all__ = ["Price", "dollars", "is_date", "local_price"]
@@ -124,5 +126,5 @@ def is_date(value: object) -> bool:
     return True
 
 
-def _is_amount(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < math.inf
+def _is_amount(value: Any) -> bool:
+    return is_number(value) and 0 <= value < math.inf

@@ -521,7 +521,7 @@ class Router:
         if model is None:
             raise UnknownModelError("No model is named", remedy="Beside a prompt, pass the model that was called.")
         if model not in self._base.names:
-            raise unknown_model(str(model), self._base.names)
+            raise unknown_model(model, self._base.names)
         outcome = outcome_of(
             encoding, model, time.time(), score, output_tokens, cost_usd, text if self._keeps_text else ""
         )

@@ -172,6 +172,9 @@ class Session:
         UsageError
             There was no turn yet, nothing is said, or a count is out of range. The session is as it was.
         """
+        # Imported here, for a first decision does not need it.
+        from scope_edge.outcomes import MAX_TOKENS
+
         said = {"output_tokens": output_tokens, "input_tokens": input_tokens}
         given = {name: value for name, value in said.items() if value is not None}
         if self._state.model is None:
@@ -179,8 +182,10 @@ class Session:
         if not given:
             raise UsageError("Nothing is said of the answer", expected="output_tokens or input_tokens")
         for name, value in given.items():
-            if not (is_number(value) and 0 <= value < math.inf):
-                raise UsageError(f"Bad {name}", expected="a number of tokens, 0 or more", got=repr(value))
+            if not (is_number(value) and 0 <= value <= MAX_TOKENS):
+                raise UsageError(
+                    f"Bad {name}", expected=f"a number of tokens from 0 to {MAX_TOKENS:g}", got=repr(value)
+                )
         fields = {"output_tokens": "answer", "input_tokens": "asked"}
         typical: dict[str, Any] = {fields[name]: float(value) / self._state.ratio for name, value in given.items()}
         self._state = self._state._replace(**typical)

@@ -162,7 +162,7 @@ def test_nothing_said_is_an_error(router):
         router.describe_model(router.models[0])
 
 
-@pytest.mark.parametrize("name", ["nobody", "*", ""])
+@pytest.mark.parametrize("name", ["nobody", "*", "", 5, None])
 def test_a_model_that_is_not_there_cannot_be_described(router, name):
     with pytest.raises(UnknownModelError):
         router.describe_model(name, local=True)

@@ -56,6 +56,18 @@ def test_tool_definitions_count_as_context_only():
     assert with_tools.context_chars > 50
 
 
+def test_tools_that_json_cannot_hold_are_refused():
+    cycle, deep = [{}], []
+    cycle[0]["inner"] = cycle
+    for _ in range(100_000):
+        deep = [deep]
+    for bad in ({(1, 2): 3}, cycle, deep):
+        with pytest.raises(PromptError, match="tools: no JSON"):
+            prompt_of([user(LONG)], bad)
+        with pytest.raises(PromptError, match="tool_calls of message 1: no JSON"):
+            prompt_of([user(LONG), {"role": "assistant", "tool_calls": bad}])
+
+
 def test_parts_that_are_no_text_are_counted_and_left_out():
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     audio = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}

@@ -343,7 +343,7 @@ def test_a_price_is_asked_for_if_it_is_left_out(own_router):
         own_router.add_model("guest", MIXED)
 
 
-@pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, None, "1", True])
+@pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, 10**400, None, "1", True])
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_price_must_be_a_number_from_zero(place, bad):
     values = [1.0, 1.0]
@@ -382,6 +382,9 @@ def test_an_unknown_model_cannot_be_removed(own_router, router):
         own_router.remove_model("nobody")
     with pytest.raises(UnknownModelError):
         own_router.remove_model("*")
+    for name in (None, 5):
+        with pytest.raises(UnknownModelError, match="not text"):
+            own_router.remove_model(name)
     assert own_router.models == router.models
 
 
@@ -443,6 +446,7 @@ BAD_ROWS = {
     "nan score": {"prompt": "ok", "score": math.nan},
     "high score": {"prompt": "ok", "score": 1.2},
     "low score": {"prompt": "ok", "score": -0.1},
+    "huge score": {"prompt": "ok", "score": 10**400},
     "text score": {"prompt": "ok", "score": "good"},
     "no score": {"prompt": "ok"},
     "unknown id": {"query_id": "no such anchor", "score": 1},
@@ -452,6 +456,7 @@ BAD_ROWS = {
     "empty prompt": {"prompt": "", "score": 1},
     "negative tokens": {"prompt": "ok", "score": 1, "output_tokens": -1},
     "infinite tokens": {"prompt": "ok", "score": 1, "input_tokens": math.inf},
+    "huge tokens": {"prompt": "ok", "score": 1, "output_tokens": 10**400},
     "text tokens": {"prompt": "ok", "score": 1, "output_tokens": "many"},
     "no row": "ok",
 }

@@ -244,6 +244,7 @@ def test_a_local_price_by_time_and_energy():
     [
         (0, {"usd_per_hour": 1}, "Bad tokens_per_second"),
         (float("nan"), {"usd_per_hour": 1}, "Bad tokens_per_second"),
+        (10**400, {"usd_per_hour": 1}, "Bad tokens_per_second"),
         ("40", {"usd_per_hour": 1}, "Bad tokens_per_second"),
         (40, {"usd_per_hour": -1}, "Bad usd_per_hour"),
         (40, {"usd_per_hour": 1, "prompt_tokens_per_second": 0}, "Bad prompt_tokens_per_second"),
