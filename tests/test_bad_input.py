@@ -215,8 +215,9 @@ def test_a_config_that_lacks_something_is_refused(victim, field, value):
         refused(victim)
 
 
-@pytest.mark.parametrize("alpha", [{"v_min_usd": 0, "v_max_usd": 1}, {"v_min_usd": 2, "v_max_usd": 1}])
-def test_a_dial_without_ends_is_refused(victim, alpha):
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (2, 1), (1, math.inf), (math.nan, 1), (1, 10**400)])
+def test_a_dial_without_ends_is_refused(victim, low, high):
+    alpha = {"v_min_usd": low, "v_max_usd": high}
     with changed(victim, "config.json", edited(victim, "config.json", alpha=alpha), honest=True):
         assert "alpha" in refused(victim)
 
@@ -255,6 +256,12 @@ def test_a_weight_that_means_nothing_is_refused(victim, name, bad):
     lookup[name][-1] = bad
     with changed(victim, "config.json", edited(victim, "config.json", lookup=lookup), honest=True):
         assert "lookup" in refused(victim)
+
+
+def test_a_quantile_beyond_every_float_is_refused(victim):
+    novelty = {"quantiles": [0, 10**400]}
+    with changed(victim, "config.json", edited(victim, "config.json", novelty=novelty), honest=True):
+        assert "config.json" in refused(victim)
 
 
 def test_bins_that_are_not_those_of_the_encoder_are_refused(victim):
