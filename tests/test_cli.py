@@ -704,3 +704,25 @@ def test_on_a_narrow_terminal_the_cost_is_not_cut_off(cli, monkeypatch):
     assert re.findall(r"\$[\d.e-]+ │", narrow) == costs
     assert "10-90%" in wide
     assert max(map(len, narrow.splitlines()[1:])) <= 80
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 70])
+@pytest.mark.parametrize("command", ["route", "estimate"])
+def test_on_a_narrower_one_names_and_costs_are_left(cli, monkeypatch, command, width):
+    asked = (command, "A train leaves at 9:40", "--top", "2")
+    monkeypatch.setattr("scope_edge.cli.query.console", Console(width=110))
+    wide = [re.findall(r"[^│ ]+", line) for line in cli(*asked).out.splitlines() if line.startswith("│")]
+    monkeypatch.setattr("scope_edge.cli.query.console", Console(width=width))
+    lines = [line for line in cli(*asked).out.splitlines() if line[0] in "┏│"]
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines[1:]]
+    assert max(map(len, lines)) <= width
+    assert "".join(row[0] for row in cells) == "".join(row[0] for row in wide)
+    assert [row[-1] for row in cells if row[-1]] == [row[-1] for row in wide]
+
+
+def test_a_terminal_without_columns_is_one_of_unknown_width():
+    runs = [
+        run_python("from scope_edge.cli import main; main()", "route", "hi", env={"COLUMNS": columns})
+        for columns in ("0", "80")
+    ]
+    assert runs[0].stdout == runs[1].stdout != b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -105,6 +106,10 @@ Aliases = Annotated[
 Free = Annotated[
     list[str] | None, typer.Option("--free", metavar="MODEL", help="This model costs nothing (repeatable).")
 ]
+
+# COLUMNS=0 is said where the width is not known; rich would take it at its word, and print nothing.
+if os.environ.get("COLUMNS") == "0":
+    del os.environ["COLUMNS"]
 
 console = Console()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -40,7 +40,9 @@ __all__ = ["cards_table", "register"]
 
 _FIELDS = ("model", "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd")
 _EXTRA_FIELDS = ("output_tokens_p10", "output_tokens_p50", "output_tokens_p90", "cost_usd_p90")
-_WIDE = 100  # characters below which a table of estimates has no room for all of its columns
+_NAME_WIDTH = 18  # characters that the names have in a table of estimates, if need be at the cost of columns
+_DROPPED = ("10-90%", "input", "80% interval", "output tokens")
+"""The columns that go where the terminal is narrow, in this order."""
 _IF_STATED = ("cached", "context", "first token s", "tokens/s", "local")
 
 Top = Annotated[int, typer.Option("--top", min=1, help="How many models to show in the table.")]
@@ -234,22 +236,23 @@ def _table(estimates: Estimates, value_usd: float, top: int, chosen: str | None 
         return row["model"] != chosen, -gain, row["cost_usd"], row["model"]
 
     rows = sorted(estimates.rows(), key=worth)
-    table = Table(caption=f"{len(rows) - top} more, see --top" if len(rows) > top else None)
-    table.add_column("model", overflow="fold", min_width=18)
-    columns: dict[str, Callable[[dict[str, Any]], str]] = {
-        "P(correct)": lambda row: f"{row['p_correct']:.2f}",
-        "80% interval": lambda row: f"{row['p_low']:.2f}-{row['p_high']:.2f}",
-        "input": lambda row: f"{row['input_tokens']:.0f}",
-        "output tokens": lambda row: f"{row['output_tokens']:.0f}",
-        "10-90%": lambda row: f"{row['output_tokens_p10']:.0f}-{row['output_tokens_p90']:.0f}",
-        "USD": lambda row: dollars(float(row["cost_usd"])),
+    shown = rows[:top]
+    columns = {
+        "P(correct)": [f"{row['p_correct']:.2f}" for row in shown],
+        "80% interval": [f"{row['p_low']:.2f}-{row['p_high']:.2f}" for row in shown],
+        "input": [f"{row['input_tokens']:.0f}" for row in shown],
+        "output tokens": [f"{row['output_tokens']:.0f}" for row in shown],
+        "10-90%": [f"{row['output_tokens_p10']:.0f}-{row['output_tokens_p90']:.0f}" for row in shown],
+        "USD": [dollars(float(row["cost_usd"])) for row in shown],
     }
-    if console.width < _WIDE:  # what it costs comes last, and must not be cut off
-        for heading in ("input", "10-90%"):
+    widths = {heading: max(map(len, (heading, *cells))) + 3 for heading, cells in columns.items()}  # with its border
+    for heading in _DROPPED:
+        if _NAME_WIDTH + 4 + sum(widths[name] for name in columns) > console.width:
             del columns[heading]
+    table = Table(caption=f"{len(rows) - top} more, see --top" if len(rows) > top else None)
+    table.add_column("model", overflow="fold")
     for heading in columns:
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows[:top]:
-        cells = (cell(row) for cell in columns.values())
+    for row, *cells in zip(shown, *columns.values(), strict=True):
         table.add_row(escape(str(row["model"])), *cells, style="bold green" if row["model"] == chosen else None)
     return table
