@@ -242,6 +242,10 @@ def read_rows(outcomes: Any, only: str | None = None) -> list[OutcomeRow]:
 
 
 def _outcome_row(row: Mapping[str, Any], where: str) -> OutcomeRow:
+    if "score" not in row:
+        raise OutcomesError(
+            f"{where}: no score", expected="a number in a column 'score'", got="columns " + ", ".join(map(str, row))
+        )
     score = _number(row.get("score"))
     if score is None or not 0.0 <= score <= 1.0:
         raise OutcomesError(
@@ -250,7 +254,7 @@ def _outcome_row(row: Mapping[str, Any], where: str) -> OutcomeRow:
             got=repr(row.get("score")),
             remedy="Leave rows without a verdict out; a failed call is not a wrong answer.",
         )
-    prompt, query_id = _text(row.get("prompt")), _text(row.get("query_id"))
+    prompt, query_id = _prompt(row, where), _text(row.get("query_id"))
     if prompt is None and query_id is None:
         blank = [name for name in ("prompt", "query_id") if name in row]
         raise OutcomesError(
@@ -297,9 +301,10 @@ def read_prompts(path: str | Path) -> list[str]:
     rows = read_file_rows(file, "prompts", lines="prompt")
     prompts = []
     for number, row in enumerate(rows, 1):
-        prompt = _text(row.get("prompt")) if isinstance(row, Mapping) else None
-        if prompt is None or not prompt.strip():
-            raise OutcomesError(f"{file.name}, row {number}: no prompt", expected="text in a column 'prompt'")
+        where = f"{file.name}, row {number}"
+        prompt = _prompt(row, where) if isinstance(row, Mapping) else None
+        if prompt is None:
+            raise OutcomesError(f"{where}: no prompt", expected="text in a column 'prompt'")
         prompts.append(prompt)
     if not prompts:
         raise OutcomesError(f"{file.name} holds no prompts", expected="a row or a line for each")
@@ -317,8 +322,20 @@ def _number(value: Any) -> float | None:
     return None if math.isnan(number) else number
 
 
+def _prompt(row: Mapping[str, Any], where: str) -> str | None:
+    """The text in the column `prompt`; None where there is none. An id may be a number, a prompt not."""
+    prompt = row.get("prompt")
+    if not _is_missing(prompt) and not isinstance(prompt, str):
+        raise OutcomesError(f"{where}: the prompt is not text", expected="a string", got=type(prompt).__name__)
+    return _text(prompt)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def _text(value: Any) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if _is_missing(value):
         return None
     text = str(value)
     return text if text.strip() else None

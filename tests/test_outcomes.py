@@ -318,3 +318,30 @@ def test_rows_keep_what_is_known():
 
 def test_a_verdict_may_be_a_bool():
     assert [row.score for row in read_rows([{"prompt": "a", "score": True}, {"prompt": "b", "score": False}])] == [1, 0]
+
+
+@pytest.mark.parametrize("prompt", [{"a": 1}, ["a"], 5, True, b"bytes"], ids=repr)
+def test_a_prompt_that_is_not_text_is_refused(prompt):
+    with pytest.raises(OutcomesError, match=f"row 2: the prompt is not text, .*got {type(prompt).__name__}"):
+        read_rows([{"prompt": "hi", "score": 1}, {"prompt": prompt, "query_id": "q1", "score": 1}])
+
+
+def test_a_prompt_that_is_missing_in_a_table_is_none():
+    (row,) = read_rows([{"prompt": np.nan, "query_id": "q1", "score": 1}])
+    assert (row.prompt, row.query_id) == (None, "q1")
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("prompt,score,prompt\nhi,1,ho\n", encoding="utf-8")
+    with pytest.raises(OutcomesError, match=r"rows\.csv: a column stands twice, got 'prompt'"):
+        read_rows(file)
+    file.write_text("prompt,score,,\nhi,1,,\n", encoding="utf-8")
+    assert len(read_rows(file)) == 1
+
+
+def test_a_missing_column_score_is_named_with_those_that_there_are(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("prompt;score;output_tokens\nhi;1;5\n", encoding="utf-8")
+    with pytest.raises(OutcomesError, match=r"row 1: no score, .*got columns prompt;score;output_tokens"):
+        read_rows(file)
