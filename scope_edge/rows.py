@@ -50,7 +50,12 @@ def read_file_rows(path: Path, what: str, lines: str | None = None) -> list[Any]
             limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB
             try:
                 with path.open(encoding="utf-8-sig", newline="") as file:
-                    return list(csv.DictReader(file))
+                    reader = csv.DictReader(file)
+                    names = list(filter(None, reader.fieldnames or ()))
+                    if len(set(names)) < len(names):
+                        twice = next(name for name in names if names.count(name) > 1)
+                        raise OutcomesError(f"{path.name}: a column stands twice", got=repr(twice))
+                    return list(reader)
             finally:
                 csv.field_size_limit(limit)
         if path.suffix == ".jsonl":
@@ -60,8 +65,8 @@ def read_file_rows(path: Path, what: str, lines: str | None = None) -> list[Any]
             loaded = json.loads(path.read_text(encoding="utf-8-sig"))
             return loaded if isinstance(loaded, list) else [loaded]
         if path.suffix == ".txt" and lines is not None:
-            return [{lines: line} for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, ValueError, csv.Error) as error:
+            return [{lines: line} for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise OutcomesError(f"Cannot read the {what} in {path}", got=str(error)) from error
     if path.suffix == ".parquet":
         return cast(list[Any], read_frame(path, polars_module().read_parquet).to_dicts())
@@ -81,7 +86,7 @@ def json_lines(lines: Iterable[str], name: str) -> list[Any]:
         if line.strip():
             try:
                 rows.append(json.loads(line))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 why = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
                 raise OutcomesError(f"{name}, line {number}: not JSON: {why}") from error
     return rows

@@ -510,6 +510,19 @@ def test_outcomes_are_read_from_standard_input(cli, small_bundle, tmp_path):
     refused(cli("add-model", "guest", "-", *options, stdin=b"caf\xe9"), "standard input")
 
 
+@pytest.mark.parametrize("command", ["add-model", "questions", "grade"])
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_rows_of_endless_depth(cli, small_bundle, tmp_path, command, suffix):
+    deep = tmp_path / f"deep{suffix}"
+    deep.write_text("[" * 100_000, encoding="utf-8")
+    arguments = {
+        "add-model": ("guest", deep, "--price-in", "0", "--price-out", "0", "--out", tmp_path / "out"),
+        "questions": (deep,),
+        "grade": ("probe", deep),
+    }[command]
+    refused(cli(command, *arguments, "--bundle", small_bundle), deep.name, "recursion")
+
+
 def test_a_bad_price(cli, small_bundle, outcomes, tmp_path):
     options = ("--price-in", "-1", "--price-out", "1", "--out", tmp_path / "out", "--bundle", small_bundle)
     refused(cli("add-model", "guest", outcomes, *options), "Bad price")

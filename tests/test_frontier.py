@@ -117,6 +117,12 @@ def test_prompts_are_read(tmp_path, name, text):
     assert read_prompts(tmp_path / name) == ["What is 2 + 2?", "Name a river."]
 
 
+@pytest.mark.parametrize("mark", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"], ids=ascii)
+def test_what_parts_lines_elsewhere_does_not_part_prompts(tmp_path, mark):
+    (tmp_path / "p.txt").write_bytes(f"a{mark}b\r\nc\n".encode())
+    assert read_prompts(tmp_path / "p.txt") == [f"a{mark}b", "c"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -124,6 +130,7 @@ def test_prompts_are_read(tmp_path, name, text):
         ("p.jsonl", '{"prompt": "a"}\n{"question": "b"}\n', "row 2: no prompt"),
         ("p.jsonl", '{"prompt": "a"}\n{"prompt": "  "}\n', "row 2: no prompt"),
         ("p.jsonl", '["a"]\n', "row 1: no prompt"),
+        ("p.jsonl", '{"prompt": ["a"]}\n', "row 1: the prompt is not text"),
         ("p.jsonl", '{"prompt": "a"}\n\n{', "p.jsonl, line 3: not JSON"),
         ("p.json", "{", "Cannot read the prompts in"),
         ("p.docx", "a", "Unknown kind"),

@@ -147,7 +147,7 @@ def _choices(value: Any, where: str) -> tuple[str, ...] | None:
     if isinstance(value, str) and value.strip():
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = {}
     if not value:
         if value == {}:
