@@ -17,6 +17,7 @@ from comparing import same
 from processes import run_cli, run_python
 from prompts import PROMPTS
 from rich.console import Console
+from rich.text import Text
 
 import scope_edge.cli
 from scope_edge import Price, Router, __version__
@@ -168,8 +169,9 @@ def test_explain_draws(cli, small_bundle, tmp_path):
 
 def test_a_dash_reads_standard_input(cli, small_bundle):
     long = "Explain this: ünïcode\n" * 500
-    piped = cli("route", "-", "--json", "-b", small_bundle, stdin=long.encode()).json()
-    assert piped == cli("route", long, "--json", "-b", small_bundle).json()
+    answer = cli("route", long, "--json", "-b", small_bundle).json()
+    for mark in (b"", b"\xef\xbb\xbf"):
+        assert cli("route", "-", "--json", "-b", small_bundle, stdin=mark + long.encode()).json() == answer
 
 
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
@@ -398,6 +400,18 @@ def test_help_names_every_option(cli, name, option):
     text = re.sub(r"\x1b\[[0-9;]*m", "", run.out)
     for wanted in (*commands()[name], "Usage", f"scope-edge {name}"):
         assert wanted in text
+
+
+@pytest.mark.parametrize("name", commands())
+def test_brackets_in_the_help_of_options_are_not_markup(name):
+    for parameter in typer.main.get_command(app).commands[name].params:
+        said = getattr(parameter, "help", None) or ""
+        assert Text.from_markup(said).plain == said.replace("\\[", "[")
+
+
+@pytest.mark.parametrize(("name", "text"), [("serve", "a key in [server]."), ("route", "[default: 0.5]")])
+def test_brackets_in_the_help_are_shown(cli, name, text):
+    assert text in cli(name, "--help").out
 
 
 def test_the_root_lists_the_commands_and_the_version(cli):

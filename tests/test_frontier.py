@@ -168,6 +168,15 @@ def test_plan_says_which_position_keeps_the_budget(prompts_file, batch):
     assert document["plan"]["expected_accuracy"] >= document["dial"]["accuracy"] - 1e-9
 
 
+def test_plan_without_a_limit_is_valid_json(prompts_file):
+    run = RUN.invoke(app, ["plan", str(prompts_file), "--budget-usd", "inf", "--json"])
+    assert run.exit_code == 0, run.exception
+    document = json.loads(run.stdout)
+    assert document["asked"] == {"budget_usd": None, "target": None}
+    assert document["dial"]["alpha"] == 1
+    assert document["plan"]["met"]
+
+
 def test_plan_shows_a_table_and_the_answer(prompts_file):
     shown = RUN.invoke(app, ["plan", str(prompts_file), "--target", "0.7"])
     assert shown.exit_code == 0

@@ -63,7 +63,7 @@ Models = Annotated[
 Alpha = Annotated[
     float | None,
     typer.Option(
-        "--alpha", "-a", help="The dial: 0 = cheapest, 1 = most accurate.  [default: 0.5]", show_default=False
+        "--alpha", "-a", help="The dial: 0 = cheapest, 1 = most accurate.  \\[default: 0.5]", show_default=False
     ),
 ]
 ValueUsd = Annotated[
@@ -134,7 +134,7 @@ def read_prompt(prompt: str) -> str:
     if prompt != "-":
         return prompt
     # Bytes that are not UTF-8 become lone surrogates, which the router refuses with its own words.
-    text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    text = sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
     return text.removesuffix("\n").removesuffix("\r")
 
 

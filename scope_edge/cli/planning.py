@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,7 +88,8 @@ def plan(
                 "n_prompts": len(texts),
                 "risk": risk,
                 "frontier": [asdict(point) for point in points],
-                "asked": {"budget_usd": budget_usd, "target": target},
+                # JSON has no infinity
+                "asked": {"budget_usd": None if budget_usd == math.inf else budget_usd, "target": target},
                 "dial": None if chosen is None else asdict(chosen),
                 "plan": None if best is None else _plan_json(best),
             }

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def serve(
     config: Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The TOML file; see docs/proxy.md.")],
     host: Annotated[
-        str, typer.Option("--host", help="Where to listen; beyond this machine only with a key in [server].")
+        str, typer.Option("--host", help="Where to listen; beyond this machine only with a key in \\[server].")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8100,
     check: Annotated[bool, typer.Option("--check", help="Check the file, tell what it comes to, and end.")] = False,
