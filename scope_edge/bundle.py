@@ -257,11 +257,11 @@ def check_target(path: str | Path) -> Path:
     """
     if not is_path(path):
         raise BundleError("Not the path of a bundle", expected=PATH, got=repr(path))
-    target = Path(path).absolute()
     try:
+        target = Path(path).absolute()
         free = not target.exists() or (target / "manifest.json").is_file() or _is_empty(target)
     except OSError as error:
-        raise BundleError(f"Cannot write the bundle {target}", got=str(error)) from error
+        raise BundleError(f"Cannot write the bundle {path}", got=str(error)) from error
     if not free:
         raise BundleError(f"{target} exists and is not a bundle", remedy="Give a new folder, or remove this one first.")
     return target

@@ -669,12 +669,7 @@ def check_model_name(name: str) -> None:
     Raises
     ------
     UsageError
-        It is empty, no Unicode text, or has a character of wildcards and lists.
+        It is empty, cannot be printed on one line, or has a character of wildcards and lists.
     """
-    if not isinstance(name, str) or not name.strip() or set(name) & set("*?[],") or not _is_unicode(name):
-        raise UsageError("Bad model name", expected="text without any of * ? [ ] ,", got=repr(name))
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether the text can be written as UTF-8: it holds no lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    if not isinstance(name, str) or not name.strip() or set(name) & set("*?[],") or not name.isprintable():
+        raise UsageError("Bad model name", expected="printable text without any of * ? [ ] ,", got=repr(name))

@@ -376,6 +376,14 @@ def test_saving_over_a_file_is_refused(own_router, tmp_path):
     assert contents(tmp_path) == {"file": b"mine"}
 
 
+def test_saving_where_no_folder_is_any_more_is_refused(own_router, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(BundleError, match="Cannot write the bundle x"):
+        own_router.save("x")
+
+
 def test_saving_into_an_empty_or_a_new_folder_works(own_router, tmp_path):
     (tmp_path / "empty").mkdir()
     for target in (tmp_path / "empty", tmp_path / "deep" / "er"):

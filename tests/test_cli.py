@@ -550,7 +550,7 @@ def test_a_price_that_is_left_out(cli, outcomes, tmp_path):
 
 def test_a_bad_name(cli, small_bundle, outcomes, tmp_path):
     options = ("--price-in", "1", "--price-out", "1", "--out", tmp_path / "out", "--bundle", small_bundle)
-    for name in ("a*", " ", "\udcff"):
+    for name in ("a*", " ", "\udcff", "a\nb", "\x1b[1m"):
         refused(cli("add-model", name, outcomes, *options), "Bad model name")
 
 
@@ -664,6 +664,31 @@ def test_a_reader_that_has_gone_is_no_traceback():
         finally:
             os.close(writing)
         assert (run.returncode, run.stderr) == (0, b""), arguments
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("models > /dev/full", "No space left on device"),
+        ("models --json > /dev/full", "No space left on device"),
+        ("models --help > /dev/full", "No space left on device"),
+        ("--version > /dev/full", "No space left on device"),
+        ("route - <&-", "Standard input is closed"),
+        ("add-model guest - --price-in 0 --price-out 0 --out x <&-", "Standard input is closed"),
+    ],
+)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_what_cannot_be_written_or_read_is_one_line_too(command, said):
+    run = subprocess.run(f"'{sys.executable}' -m scope_edge {command}", shell=True, capture_output=True, text=True)
+    refused(Run(run.returncode, run.stdout, run.stderr), said)
+
+
+def test_what_an_error_quotes_does_not_steer_the_terminal(cli, tmp_path):
+    strange = tmp_path / "strange.csv"
+    strange.write_bytes(b"a\x00\x07\x1b[31m\xc2\x85\xe2\x80\xaeb" + b"c" * 5000 + b",d\n1,2\n")
+    error = refused(cli("import", strange, "--out", tmp_path / "out"), r"a\x00\x07\x1b[31m \u202eb", "importing.md")
+    assert error.rstrip("\n").isprintable()
+    assert len(error) < 1100
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ GOOD = {"prompt": "Good?", "model": "b", "score": 0.5, "output_tokens": 9}
         ({**ROW, "model": "\ud83d"}, "text that is not Unicode"),
         ({**ROW, "model": "gpt-*"}, "bad model name"),
         ({**ROW, "model": 4}, "bad model name"),
+        ({**ROW, "model": "a\x1bb"}, "bad model name"),
+        ({**ROW, "model": "a\n"}, "bad model name"),
         ({**ROW, "score": None}, "no score"),
         ({**ROW, "score": ""}, "no score"),
         ({**ROW, "score": math.nan}, "no score"),

@@ -62,6 +62,8 @@ serving.register(app)
 # click's, which typer has a copy of in some versions: whatever is wrong with the arguments.
 _ArgumentError: type[Exception] = typer.BadParameter.__mro__[1]
 
+_MAX_LINE = 1000  # characters of an error; of a longer one the middle is left out, for the remedy comes last
+
 
 def main() -> None:
     """Run the command line; Ctrl-C is left to the caller."""
@@ -79,6 +81,9 @@ def main() -> None:
         raise KeyboardInterrupt from None
     except BrokenPipeError:
         _reader_has_gone()
+    except OSError as error:
+        _drop_output()
+        _fail(f"The operating system refuses: {error}")
     except SystemExit as end:
         # rich and typer make this of a broken pipe.
         if not isinstance(end.__context__, BrokenPipeError):
@@ -91,8 +96,14 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    message = " ".join(message.split())
-    sys.stderr.write(f"scope-edge: {message.encode('utf-8', 'backslashreplace').decode()}\n")
+    # What a file or an argument holds may be quoted in it: it must not steer the terminal, nor fill it.
+    line = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in " ".join(message.split())
+    )
+    if len(line) > _MAX_LINE:
+        line = f"{line[: _MAX_LINE // 2]} ... {line[-_MAX_LINE // 2 :]}"
+    sys.stderr.write(f"scope-edge: {line}\n")
     sys.exit(2)
 
 
@@ -104,6 +115,11 @@ def _explained(error: Any) -> str:
 
 def _reader_has_gone() -> NoReturn:
     """It has what it wanted, as in `scope-edge models | head -1`: whether all fitted into the pipe is no difference."""
-    # Or the interpreter would try to write what is left when it ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     sys.exit(0)
+
+
+def _drop_output() -> None:
+    # Or the interpreter would try to write what is left when it ends.
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

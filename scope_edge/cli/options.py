@@ -134,8 +134,14 @@ def read_prompt(prompt: str) -> str:
     if prompt != "-":
         return prompt
     # Bytes that are not UTF-8 become lone surrogates, which the router refuses with its own words.
-    text = sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
+    text = _standard_input().decode("utf-8-sig", "surrogateescape")
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise UsageError("Standard input is closed", expected="something to read, for -")
+    return sys.stdin.buffer.read()
 
 
 def rows_file(path: Path) -> Path | list[Any]:
@@ -144,7 +150,7 @@ def rows_file(path: Path) -> Path | list[Any]:
         return path
     name = "standard input"
     try:
-        return json_lines(sys.stdin.buffer.read().decode("utf-8-sig").split("\n"), name)
+        return json_lines(_standard_input().decode("utf-8-sig").split("\n"), name)
     except UnicodeDecodeError as error:
         raise OutcomesError(f"Cannot read {name}", expected="JSON in UTF-8, a row a line", got=str(error)) from error
 

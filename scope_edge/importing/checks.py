@@ -37,12 +37,12 @@ def prompt_text(value: Any) -> str:
 
 
 def model_name(value: Any) -> str:
-    """A name without the characters that wildcards use."""
+    """A printable name without the characters that wildcards use."""
     if value is None or value == "":
         raise Rejected("no model")
-    if not isinstance(value, str) or not value.strip() or set(value) & set("*?[],\n"):
-        raise Rejected("bad model name", f"expected text without any of * ? [ ] , got {_shown(value)}")
-    return label(value.strip())
+    if not isinstance(value, str) or not value.strip() or set(value) & set("*?[],") or not label(value).isprintable():
+        raise Rejected("bad model name", f"expected printable text without any of * ? [ ] , got {_shown(value)}")
+    return value.strip()
 
 
 def score(value: Any) -> float:
