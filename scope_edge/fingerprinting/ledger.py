@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -87,7 +88,8 @@ class Ledger:
     @property
     def lost_usd(self) -> float:
         """What the calls that a kill interrupted may have cost at most."""
-        return sum(sum(costs[:-1] if name in self.records else costs) for name, costs in self.sent.items())
+        lost = (costs[:-1] if name in self.records else costs for name, costs in self.sent.items())
+        return math.fsum(cost for costs in lost for cost in costs)
 
     @property
     def unfinished(self) -> list[str]:
@@ -97,7 +99,8 @@ class Ledger:
     @property
     def cost_usd(self) -> float:
         """What all calls cost, those that a kill interrupted included."""
-        return self.lost_usd + sum(record.cost_usd for record in self.records.values())
+        # Rounded once: the order in which calls end must not be seen in it.
+        return math.fsum((self.lost_usd, *(record.cost_usd for record in self.records.values())))
 
     def send(self, at_most_usd: Mapping[str, float]) -> None:
         """Note that questions are about to be sent, and what each may cost. It is one line: all of them or none."""
