@@ -115,7 +115,8 @@ def check(folder: Path, limit: float) -> dict[str, int]:
     for diary in folder.iterdir():
         if diary.name.startswith("budget.db"):
             continue
-        for line in diary.read_text().splitlines():
+        # A kill may cut a line short: what it says was not begun, or not known to be done.
+        for line in diary.read_text().rpartition("\n")[0].splitlines():
             match json.loads(line):
                 case ["decides", model]:
                     begun.add(model)
