@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from scope_edge.anchors import AnchorSet
 from scope_edge.bundle import Bundle
-from scope_edge.fingerprints import Fingerprints, ModelCard
+from scope_edge.cards import ModelCard
+from scope_edge.fingerprints import Fingerprints
 
 __all__ = ["TEXT", "anchors_of", "bundle_of", "fingerprints_of", "prompt_of", "prompts_of", "queries_of"]
 

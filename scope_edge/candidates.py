@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scope_edge.cards import ModelCard
 from scope_edge.dial import UNTUNED, Dial
 from scope_edge.errors import UnknownModelError
-from scope_edge.fingerprints import ModelCard
 
 __all__ = ["Candidates", "unknown_model"]
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 from scope_edge.errors import BundleError
 
-__all__ = ["DEFAULT_ALPHA", "UNTUNED", "Dial", "is_number", "number_within"]
+__all__ = ["DEFAULT_ALPHA", "UNTUNED", "Dial"]
 
 DEFAULT_ALPHA = 0.5
 
@@ -53,26 +52,3 @@ class Dial:
 
 UNTUNED = Dial(1e-4, 1.0)
 """Where nothing told what a right answer may be worth."""
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a real number, and not NaN."""
-    if not isinstance(value, Real) or isinstance(value, bool):
-        return False
-    try:
-        return not math.isnan(value)
-    except OverflowError:  # an int beyond every float
-        return False
-
-
-def number_within(value: Any, least: float, most: float = 1e9) -> float:
-    """A figure of a bundle, which no sane one has beyond `most`.
-
-    Raises
-    ------
-    ValueError
-        It is no number, NaN, or outside [least, most].
-    """
-    if not is_number(value) or not least <= value <= most:
-        raise ValueError(f"{value!r}, not a number from {least:g} to {most:g}")
-    return float(value)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.dial import number_within
 from scope_edge.errors import BundleError, PromptError
+from scope_edge.ranges import number_within
 from scope_edge.reading import Reader
 from scope_edge.runtime import open_session
 

@@ -36,11 +36,12 @@ from numpy.typing import NDArray
 
 from scope_edge.anchors import AnchorSet
 from scope_edge.candidates import USUAL_COST_BIAS, Candidates
-from scope_edge.dial import UNTUNED, Dial, number_within
+from scope_edge.dial import UNTUNED, Dial
 from scope_edge.encoder import Encoding
 from scope_edge.errors import BundleError, UsageError
 from scope_edge.fingerprints import Fingerprints, Reach
 from scope_edge.jit import kernels
+from scope_edge.ranges import number_within
 from scope_edge.results import UNIT, AnchorResults
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Fingerprints: what is known of each model, and how it is fitted from outcomes.
+"""Fingerprints: what is known of how each model answers, and how it is fitted from outcomes.
 
 A fingerprint holds the model's latents with their precision (theta for correctness, psi for
 length), its results on the anchors, its calibration, and the quantiles of its length errors. It is
@@ -7,20 +7,18 @@ fitted in closed form or by a convex MAP problem, never by training, so a model 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.dial import is_number, number_within
-from scope_edge.errors import BundleError, PriceError, UsageError
+from scope_edge.cards import ModelCard
+from scope_edge.errors import BundleError
 from scope_edge.jit import kernels
-from scope_edge.pricing import Price, is_date
+from scope_edge.ranges import number_within
 
 __all__ = [
     "MISSING",
@@ -28,7 +26,6 @@ __all__ = [
     "Evidence",
     "Fingerprint",
     "Fingerprints",
-    "ModelCard",
     "Population",
     "Reach",
     "decode_lengths",
@@ -69,91 +66,6 @@ def encode_lengths(log_tokens: NDArray[Any]) -> NDArray[np.uint8]:
 def decode_lengths(codes: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Inverse of `encode_lengths`, to half a step."""
     return np.where(codes == MISSING, np.nan, codes / np.float32(_LENGTH_STEPS)).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What a caller should know of a model beside its fingerprint.
-
-    token_ratio: the model's input tokens per estimated token of the prompt. length_source:
-    "own" if the model's lengths were seen, "prior" if they are those of comparable models.
-    What is None is not known, and promises nothing.
-    """
-
-    model: str
-    price: Price
-    price_date: str | None = None
-    thinks: bool | None = None
-    params_b: float | None = None
-    token_ratio: float = 1.0
-    length_source: str = "own"
-    n_outcomes: int = 0
-    context_window: int | None = None
-    time_to_first_token_s: float | None = None
-    tokens_per_second: float | None = None
-    local: bool = False
-    aliases: tuple[str, ...] = ()
-
-    def stating(self, **facts: Any) -> ModelCard:
-        """The card with what is given, and not None, in place of what it said; see `Router.describe_model`."""
-        given = {name: value for name, value in facts.items() if value is not None}
-        if not given:
-            raise UsageError(f"Nothing is said of {self.model!r}", expected=f"at least one of {', '.join(_FACTS)}")
-        for name, value in given.items():
-            expected, holds, plain = _FACTS[name]
-            if not holds(value):
-                error = PriceError if name == "price" else UsageError
-                raise error(f"Bad {name} of {self.model!r}", expected=expected, got=repr(value))
-            given[name] = plain(value)
-        if "price" in given:
-            given.setdefault("price_date", None)  # it was that of the old price
-        return replace(self, **given)
-
-    def to_json(self) -> dict[str, Any]:
-        """The entry of models.json."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "price"}
-        prices = {name: getattr(self.price, name) for name in self.price.__dataclass_fields__}
-        return {**values, "aliases": list(self.aliases), "price": prices}
-
-    @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> ModelCard:
-        """Read an entry of models.json; unknown fields are ignored."""
-        try:
-            known = {name: entry[name] for name in cls.__dataclass_fields__ if name in entry}
-            price = Price(**{name: entry["price"].get(name) for name in Price.__dataclass_fields__})
-            known["aliases"] = tuple(entry.get("aliases", ()))
-            known["token_ratio"] = number_within(entry.get("token_ratio", cls.token_ratio), 1e-9)
-            card = cls(**{**known, "price": price})
-        except PriceError as error:
-            raise BundleError(f"models.json: {entry.get('model')!r} has no usable price", got=str(error)) from error
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise BundleError("models.json has a bad entry", got=f"{type(error).__name__}: {error}") from error
-        if not isinstance(card.model, str) or not card.model:
-            raise BundleError("models.json has a bad entry", expected="a name as model", got=repr(card.model))
-        for name, (expected, holds, _) in _FACTS.items():
-            value = getattr(card, name)
-            if value is not None and not holds(value):
-                raise BundleError(f"models.json: {card.model!r} has a bad {name}", expected=expected, got=repr(value))
-        return card
-
-
-# What may be said of a model: in words, as a test, and in the form that JSON can hold.
-_FACTS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
-    "price": (
-        "Price(input_usd_per_mtok=..., output_usd_per_mtok=...)",
-        lambda value: isinstance(value, Price),
-        lambda value: value,
-    ),
-    "price_date": ("a date as YYYY-MM-DD", is_date, str),
-    "context_window": (
-        "a whole number of tokens, 1 or more",
-        lambda value: isinstance(value, Integral) and is_number(value) and int(value) >= 1,
-        int,
-    ),
-    "time_to_first_token_s": ("seconds, 0 or more", lambda value: is_number(value) and 0 <= value < math.inf, float),
-    "tokens_per_second": ("a number above 0", lambda value: is_number(value) and 0 < value < math.inf, float),
-    "local": ("True or False", lambda value: isinstance(value, bool), bool),
-}
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.anchors import AnchorSet
+from scope_edge.cards import ModelCard
 from scope_edge.difficulty import difficulties
 from scope_edge.encoder import Encoder, Encoding, check_prompt
 from scope_edge.errors import OutcomesError, PromptError
 from scope_edge.estimator import Estimator
-from scope_edge.fingerprints import (
-    Evidence,
-    Fingerprints,
-    ModelCard,
-    Population,
-    encode_lengths,
-    encode_scores,
-    fit_fingerprint,
-)
-from scope_edge.outcomes import OutcomeRow
+from scope_edge.fingerprints import Evidence, Fingerprints, Population, encode_lengths, encode_scores, fit_fingerprint
+from scope_edge.outcome_rows import OutcomeRow
 from scope_edge.pricing import Price
 
 __all__ = ["SAME_PROMPT", "Learned", "Places", "informative_anchors", "known_by_anchors", "learn", "place"]

@@ -1,14 +1,14 @@
 """Outcome tables: which model answered which prompt, how well, and at how many tokens.
 
-Two shapes come in: a whole table folder (for `build`, `train` and `evaluate`), and the rows of one
-model (for `add_model`). Both are checked here once; nothing behind this module checks again.
+A whole table folder comes in, for `build`, `train` and `evaluate`; it is checked here once, and nothing behind this
+module checks again. The rows of one model are `outcome_rows`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,43 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.errors import OutcomesError
+from scope_edge.outcome_rows import MAX_TOKENS, USABLE_TOKENS, number_in, text_in
 from scope_edge.price_source import PriceSource, missing_price
 from scope_edge.pricing import is_date
-from scope_edge.rows import named_rows, polars_module, read_file_rows, read_frame, rows_of_one_model
+from scope_edge.rows import polars_module, read_frame
 
-__all__ = [
-    "USABLE_TOKENS",
-    "ModelRow",
-    "OutcomeRow",
-    "OutcomeTable",
-    "read_prompts",
-    "read_rows",
-    "read_table",
-    "token_counts",
-]
-
-USABLE_TOKENS = frozenset({"usage", "bpe", "bpe+thinking"})
-"""Kinds of token counts that say what a call really cost; others leave hidden reasoning out."""
-
-MAX_TOKENS = 1e9
-"""More tokens than that are a mistake in the log."""
-
-
-@dataclass(frozen=True)
-class OutcomeRow:
-    """One answer of one model. `output_tokens` and `input_tokens` are None where unknown.
-
-    weight, in (0, 1], is how much of what the score says of the model counts. where: the place it was read from, such
-    as "log.csv, row 3".
-    """
-
-    score: float
-    prompt: str | None = None
-    query_id: str | None = None
-    output_tokens: float | None = None
-    input_tokens: float | None = None
-    weight: float = 1.0
-    where: str = field(default="", compare=False)
+__all__ = ["ModelRow", "OutcomeTable", "read_table"]
 
 
 @dataclass(frozen=True)
@@ -213,134 +182,6 @@ def read_table(folder: str | Path, prices: PriceSource | None = None) -> Outcome
     )
 
 
-def read_rows(outcomes: Any, only: str | None = None) -> list[OutcomeRow]:
-    """Read the outcomes of one model.
-
-    Parameters
-    ----------
-    outcomes : path, sequence of mappings, or a pandas, polars or pyarrow table
-        Rows with `score` in [0, 1], `prompt` or `query_id`, and optionally `model`, `output_tokens`, `input_tokens`,
-        `tokens_kind` and `weight` (see `OutcomeRow`). Other columns are ignored. A path ends in .csv, .jsonl, .json
-        or .parquet.
-    only : str, optional
-        Only the rows with this name in their column `model`.
-
-    Raises
-    ------
-    OutcomesError
-        Nothing to read, a column is missing, a value means nothing, or several models are named and `only` is none
-        of them. File and row are named.
-    """
-    name, rows = named_rows(outcomes, "outcomes")
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, Mapping):
-            raise OutcomesError(f"{name}, row {number}: not a row", expected="a mapping", got=type(row).__name__)
-    if not rows:
-        raise OutcomesError("The outcomes are empty", expected="at least one row")
-    chosen = rows_of_one_model(list(enumerate(rows, start=1)), name, "outcomes", only, "--only")
-    return [_outcome_row(row, f"{name}, row {number}") for number, row in chosen]
-
-
-def _outcome_row(row: Mapping[str, Any], where: str) -> OutcomeRow:
-    if "score" not in row:
-        raise OutcomesError(
-            f"{where}: no score", expected="a number in a column 'score'", got="columns " + ", ".join(map(str, row))
-        )
-    score = _number(row.get("score"))
-    if score is None or not 0.0 <= score <= 1.0:
-        raise OutcomesError(
-            f"{where}: bad score",
-            expected="a number from 0 (wrong) to 1 (right)",
-            got=repr(row.get("score")),
-            remedy="Leave rows without a verdict out; a failed call is not a wrong answer.",
-        )
-    prompt, query_id = _prompt(row, where), _text(row.get("query_id"))
-    if prompt is None and query_id is None:
-        blank = [name for name in ("prompt", "query_id") if name in row]
-        raise OutcomesError(
-            f"{where}: the {' and the '.join(blank)} {'is' if len(blank) == 1 else 'are'} blank"
-            if blank
-            else f"{where}: no prompt",
-            expected="text in a column 'prompt' or 'query_id'",
-            got="" if blank else "columns " + ", ".join(map(str, row)),
-        )
-    tokens = token_counts(row, where)
-    kind = _text(row.get("tokens_kind"))
-    if kind is not None and kind not in USABLE_TOKENS:
-        tokens["output_tokens"] = None
-    weight = _number(row.get("weight"))
-    if weight is not None and not 0 < weight <= 1:
-        raise OutcomesError(
-            f"{where}: bad weight", expected="a number above 0, at most 1, or nothing", got=repr(row.get("weight"))
-        )
-    return OutcomeRow(score, prompt, query_id, **tokens, weight=1.0 if weight is None else weight, where=where)
-
-
-def token_counts(row: Mapping[str, Any], where: str) -> dict[str, float | None]:
-    """What a row says of output_tokens and input_tokens; None where it says nothing."""
-    tokens: dict[str, float | None] = {}
-    for name in ("output_tokens", "input_tokens"):
-        value = _number(row.get(name))
-        if value is not None and not 0 <= value <= MAX_TOKENS:
-            raise OutcomesError(
-                f"{where}: bad {name}", expected="a count of tokens, or nothing", got=repr(row.get(name))
-            )
-        tokens[name] = value
-    return tokens
-
-
-def read_prompts(path: str | Path) -> list[str]:
-    """The prompts of a file: one a line of a .txt, or the column `prompt` of a .csv, .jsonl, .json or .parquet.
-
-    Raises
-    ------
-    OutcomesError
-        The file cannot be read, or a row has no prompt.
-    """
-    file = Path(path)
-    rows = read_file_rows(file, "prompts", lines="prompt")
-    prompts = []
-    for number, row in enumerate(rows, 1):
-        where = f"{file.name}, row {number}"
-        prompt = _prompt(row, where) if isinstance(row, Mapping) else None
-        if prompt is None:
-            raise OutcomesError(f"{where}: no prompt", expected="text in a column 'prompt'")
-        prompts.append(prompt)
-    if not prompts:
-        raise OutcomesError(f"{file.name} holds no prompts", expected="a row or a line for each")
-    return prompts
-
-
-def _number(value: Any) -> float | None:
-    """A finite or infinite number; None for what means 'missing' (None, '', NaN)."""
-    if value is None or value == "" or isinstance(value, bool):
-        return float(value) if isinstance(value, bool) else None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return math.inf  # outside every range that is asked for: reported with its row
-    return None if math.isnan(number) else number
-
-
-def _prompt(row: Mapping[str, Any], where: str) -> str | None:
-    """The text in the column `prompt`; None where there is none. An id may be a number, a prompt not."""
-    prompt = row.get("prompt")
-    if not _is_missing(prompt) and not isinstance(prompt, str):
-        raise OutcomesError(f"{where}: the prompt is not text", expected="a string", got=type(prompt).__name__)
-    return _text(prompt)
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _text(value: Any) -> str | None:
-    if _is_missing(value):
-        return None
-    text = str(value)
-    return text if text.strip() else None
-
-
 _TEXTS = ("query_id", "prompt", "source", "category", "split", "model", "tokens_kind", "thinks", "role", "price_date")
 _PRICES = ("usd_per_mtok_in", "usd_per_mtok_out", "usd_per_mtok_cached_in", "usd_per_mtok_reasoning")
 _NUMBERS = ("score", "output_tokens", "input_tokens", "params_b", "context_window", *_PRICES)
@@ -399,7 +240,7 @@ def _model_rows(rows: Sequence[Mapping[str, Any]], prices: PriceSource) -> list[
 
 
 def _model_row(row: Mapping[str, Any]) -> ModelRow:
-    price = {name: _number(row.get(name)) for name in _PRICES}
+    price = {name: number_in(row.get(name)) for name in _PRICES}
     for name, value in price.items():
         if value is None and name not in _PRICES[:2]:
             continue
@@ -410,10 +251,10 @@ def _model_row(row: Mapping[str, Any]) -> ModelRow:
                 got=repr(row[name]),
                 remedy="State the price; an unknown one is never taken as 0.",
             )
-    day = _text(row.get("price_date"))
+    day = text_in(row.get("price_date"))
     if day is not None and not is_date(day):
         raise OutcomesError(f"models: {row['model']!r} has a bad price_date", expected="YYYY-MM-DD", got=repr(day))
-    window = _number(row.get("context_window"))
+    window = number_in(row.get("context_window"))
     if window is not None and not (1 <= window <= MAX_TOKENS and window == int(window)):
         raise OutcomesError(
             f"models: {row['model']!r} has a bad context_window",
@@ -428,9 +269,9 @@ def _model_row(row: Mapping[str, Any]) -> ModelRow:
         usd_per_mtok_reasoning=price["usd_per_mtok_reasoning"],
         price_date=day,
         context_window=None if window is None else int(window),
-        params_b=_number(row.get("params_b")),
+        params_b=number_in(row.get("params_b")),
         thinks=str(row.get("thinks")).lower() in {"true", "1"},
-        role=_text(row.get("role")) or "train",
+        role=text_in(row.get("role")) or "train",
     )
 
 

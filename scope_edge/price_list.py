@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scope_edge.dial import is_number
 from scope_edge.errors import PriceError
 from scope_edge.pricing import Price, is_date
+from scope_edge.ranges import is_number
 
 __all__ = ["Match", "PriceList"]
 

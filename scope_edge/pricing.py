@@ -9,8 +9,8 @@ from datetime import date
 from numbers import Real
 from typing import Any
 
-from scope_edge.dial import is_number
 from scope_edge.errors import PriceError
+from scope_edge.ranges import is_number
 
 __all__ = ["Price", "dollars", "is_date", "local_price"]
 

@@ -14,19 +14,15 @@ from scope_edge import jit
 from scope_edge.anchors import AnchorSet
 from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
 from scope_edge.candidates import USUAL_COST_BIAS, unknown_model
-from scope_edge.dial import Dial, is_number
+from scope_edge.cards import ModelCard, check_model_name
+from scope_edge.dial import Dial
 from scope_edge.encoder import Encoder, check_prompt
 from scope_edge.errors import BundleError, PriceError, PromptError, UnknownModelError, UsageError
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
-from scope_edge.fingerprints import (
-    OWN_LENGTHS_FROM,
-    Fingerprints,
-    ModelCard,
-    Reach,
-    fit_fingerprint,
-)
+from scope_edge.fingerprints import OWN_LENGTHS_FROM, Fingerprints, Reach, fit_fingerprint
 from scope_edge.policy import Decision, DecisionRule, Plan, Policy, plan_within, reusable, stated_policy
 from scope_edge.pricing import Price
+from scope_edge.ranges import is_number
 from scope_edge.session import Mode, Session
 
 if TYPE_CHECKING:
@@ -34,7 +30,7 @@ if TYPE_CHECKING:
 
     from scope_edge.learning import Experience
 
-__all__ = ["Router", "check_model_name"]
+__all__ = ["Router"]
 
 _REPLACE = "Pass replace=True (on the command line --replace), or remove it first."
 _WARM_AFTER = 8  # decisions: a one-shot command never pays for the compiler
@@ -371,7 +367,7 @@ class Router:
         """
         # Imported here, for a first decision needs neither.
         from scope_edge.joining import learn
-        from scope_edge.outcomes import read_rows
+        from scope_edge.outcome_rows import read_rows
 
         check_model_name(name)
         if not isinstance(price, Price):
@@ -661,15 +657,3 @@ def _cost_bias(config: Mapping[str, Any]) -> float:
     if not is_number(bias) or not 0 <= bias < 10:
         raise BundleError("config.json has no valid cost_bias", expected="a number from 0 to 10", got=repr(bias))
     return float(bias)
-
-
-def check_model_name(name: str) -> None:
-    """Refuse what a model of a pool cannot be called.
-
-    Raises
-    ------
-    UsageError
-        It is empty, cannot be printed on one line, or has a character of wildcards and lists.
-    """
-    if not isinstance(name, str) or not name.strip() or set(name) & set("*?[],") or not name.isprintable():
-        raise UsageError("Bad model name", expected="printable text without any of * ? [ ] ,", got=repr(name))

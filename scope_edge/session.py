@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.candidates import Candidates
-from scope_edge.dial import is_number
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 from scope_edge.policy import Decision, Policy
-from scope_edge.policy.rules import at_risk
+from scope_edge.policy.quantiles import at_risk
+from scope_edge.ranges import is_number
 
 if TYPE_CHECKING:
     from scope_edge.router import Router
@@ -173,7 +173,7 @@ class Session:
             There was no turn yet, nothing is said, or a count is out of range. The session is as it was.
         """
         # Imported here, for a first decision does not need it.
-        from scope_edge.outcomes import MAX_TOKENS
+        from scope_edge.outcome_rows import MAX_TOKENS
 
         said = {"output_tokens": output_tokens, "input_tokens": input_tokens}
         given = {name: value for name, value in said.items() if value is not None}

@@ -6,8 +6,8 @@ import numpy as np
 
 from scope_edge import Estimates, Price
 from scope_edge.candidates import Candidates
+from scope_edge.cards import ModelCard
 from scope_edge.dial import Dial
-from scope_edge.fingerprints import ModelCard
 
 ARRAYS = (
     "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "output_tokens_p10", "output_tokens_p50",

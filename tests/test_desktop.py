@@ -19,7 +19,7 @@ from processes import run_python
 
 from scope_edge import Price, Router
 from scope_edge.bundle import default_bundle
-from scope_edge.fingerprints import ModelCard
+from scope_edge.cards import ModelCard
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "desktop"
 if not EXAMPLE.is_dir():

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scope_edge.bundle import read_bundle
+from scope_edge.cards import ModelCard
 from scope_edge.errors import BundleError
 from scope_edge.fingerprints import (
     MISSING,
     Evidence,
     Fingerprints,
-    ModelCard,
     Population,
     Reach,
     decode_lengths,

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from scope_edge import Estimates, Tradeoff
 from scope_edge.cli.app import app
 from scope_edge.errors import OutcomesError, UsageError
-from scope_edge.outcomes import read_prompts
+from scope_edge.outcome_rows import read_prompts
 from scope_edge.policy.frontier import frontier, point, reaching, within
 
 RUN = CliRunner()

@@ -22,7 +22,7 @@ from prompts import PROMPTS
 from scope_edge import Price, Router
 from scope_edge.errors import JournalError, PromptError, UnknownModelError, UsageError
 from scope_edge.learning import Learner, outcome_of
-from scope_edge.outcomes import read_rows
+from scope_edge.outcome_rows import read_rows
 
 ASKED = "Which of the seven gremlins in the gearbox hums in F sharp? Answer with its number."
 LIKE_IT = "Which of the nine gremlins in the gearbox hums in B flat? Answer with its number."

@@ -9,7 +9,8 @@ import pytest
 from tables import MODELS, OUTCOMES, QUERIES, write
 
 from scope_edge.errors import MissingExtraError, OutcomesError
-from scope_edge.outcomes import read_rows, read_table
+from scope_edge.outcome_rows import read_rows
+from scope_edge.outcomes import read_table
 
 
 def refused(folder) -> str:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from prompts import PROMPTS
 
 from scope_edge import Best, Cheapest, Estimates, Price, Tradeoff
+from scope_edge.cards import ModelCard
 from scope_edge.dial import Dial
 from scope_edge.errors import UnknownModelError, UsageError
-from scope_edge.fingerprints import ModelCard
-from scope_edge.policy.rules import at_risk
+from scope_edge.policy.quantiles import at_risk
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 
 from scope_edge.errors import UsageError
 from scope_edge.joining import place
-from scope_edge.outcomes import OutcomeRow
+from scope_edge.outcome_rows import OutcomeRow
 from scope_edge.questions import Question, grade, read_questions
 from scope_edge.questions.probe import FAMILIES, LEVELS, PER_FAMILY, probe_questions
 from scope_edge.questions.probe.draws import Draws

@@ -27,7 +27,7 @@ from theme import Colours, Look, Theme
 from words import CALLS, caution, cost, is_borrowed, price_note, reasons, runner_up, worth
 from worker import Forecast, Forecaster, Request
 
-from scope_edge.fingerprints import ModelCard
+from scope_edge.cards import ModelCard
 
 __all__ = ["Window"]
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scope_edge.cards import ModelCard
 from scope_edge.explanation import Explanation
-from scope_edge.fingerprints import ModelCard
 
 __all__ = ["CALLS", "Reason", "amount", "caution", "cost", "is_borrowed", "price_note", "reasons", "runner_up", "worth"]
 

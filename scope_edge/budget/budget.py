@@ -23,10 +23,11 @@ from scope_edge.budget.pacing import (
     value_for,
 )
 from scope_edge.budget.periods import Per, Span, span_at
-from scope_edge.dial import Dial, is_number
+from scope_edge.dial import Dial
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 from scope_edge.policy import Decision, Plan, Policy
+from scope_edge.ranges import is_number
 
 __all__ = ["Budget", "OpenCall"]
 

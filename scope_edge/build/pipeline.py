@@ -20,6 +20,7 @@ from scope_edge.build.reach import measure_reach
 from scope_edge.build.selection import select_anchors
 from scope_edge.build.tuning import Tuned, tune
 from scope_edge.bundle import FORMAT, check_target, default_bundle, read_bundle, write_bundle
+from scope_edge.cards import ModelCard
 from scope_edge.encoder import Encoder, Encoding, check_prompt
 from scope_edge.errors import OutcomesError
 from scope_edge.fingerprints import (
@@ -27,7 +28,6 @@ from scope_edge.fingerprints import (
     Evidence,
     Fingerprint,
     Fingerprints,
-    ModelCard,
     Population,
     Reach,
     encode_lengths,

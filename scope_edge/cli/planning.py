@@ -67,7 +67,7 @@ def plan(
     if budget_usd is not None and target is not None:
         raise UsageError("--budget-usd and --target exclude each other", remedy="Give one of them.")
     # Not every command needs these.
-    from scope_edge.outcomes import read_prompts
+    from scope_edge.outcome_rows import read_prompts
     from scope_edge.policy import Tradeoff, plan_within
     from scope_edge.policy.frontier import frontier, reaching, within
 

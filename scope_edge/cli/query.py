@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from scope_edge.cards import ModelCard
 from scope_edge.cli.options import (
     Aliases,
     Alpha,
@@ -30,7 +31,6 @@ from scope_edge.cli.options import (
 )
 from scope_edge.errors import PriceError
 from scope_edge.estimator import Estimates
-from scope_edge.fingerprints import ModelCard
 from scope_edge.price_list import PriceList
 from scope_edge.price_source import PriceSource
 from scope_edge.pricing import dollars

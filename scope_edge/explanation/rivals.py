@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.dial import Dial, is_number
+from scope_edge.dial import Dial
 from scope_edge.estimator import Estimates
 from scope_edge.explanation.terms import Breakdown, Term
 from scope_edge.policy import Decision, Policy, Tradeoff
-from scope_edge.policy.rules import at_risk
+from scope_edge.policy.quantiles import at_risk
 from scope_edge.pricing import dollars
+from scope_edge.ranges import is_number
 
 __all__ = ["Counted", "Limit", "RunnerUp", "limits", "rule_of", "runner_up"]
 

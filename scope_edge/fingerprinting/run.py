@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scope_edge.cards import check_model_name
 from scope_edge.endpoint import Answer, Failure
 from scope_edge.errors import EndpointError, UsageError
 from scope_edge.fingerprinting.adaptive import Belief, Interval, Offer
@@ -23,11 +24,11 @@ from scope_edge.fingerprinting.forecast import Forecast
 from scope_edge.fingerprinting.ledger import Ledger, Record
 from scope_edge.fingerprinting.summary import Summary, summarise
 from scope_edge.joining import place
-from scope_edge.outcomes import OutcomeRow
+from scope_edge.outcome_rows import OutcomeRow
 from scope_edge.pricing import Price
 from scope_edge.questions import Question, grade
 from scope_edge.questions.question import PROBE
-from scope_edge.router import Router, check_model_name
+from scope_edge.router import Router
 
 __all__ = ["Fingerprinting", "Limits"]
 

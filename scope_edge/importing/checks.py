@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from scope_edge.importing.entries import Rejected
-from scope_edge.outcomes import MAX_TOKENS
+from scope_edge.outcome_rows import MAX_TOKENS
 from scope_edge.pricing import is_date
 
 __all__ = [

@@ -18,7 +18,7 @@ from scope_edge.importing import checks
 from scope_edge.importing.entries import Answer, Entry, Question, Rejected
 from scope_edge.importing.models import ModelTable
 from scope_edge.importing.questions import SPLITS, digest, normalised, split_of, stem
-from scope_edge.outcomes import USABLE_TOKENS
+from scope_edge.outcome_rows import USABLE_TOKENS
 from scope_edge.price_source import PriceSource
 
 __all__ = ["Duplicates", "Tables", "check_polars"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from scope_edge.errors import JournalError
 from scope_edge.learning.outcome import MOST, Outcome
-from scope_edge.outcomes import MAX_TOKENS
+from scope_edge.outcome_rows import MAX_TOKENS
 from scope_edge.shared_file import SharedFile
 
 __all__ = ["Journal"]

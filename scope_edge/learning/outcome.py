@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.dial import is_number
 from scope_edge.encoder import Encoding, quantise
 from scope_edge.errors import UsageError
-from scope_edge.outcomes import MAX_TOKENS
+from scope_edge.outcome_rows import MAX_TOKENS
+from scope_edge.ranges import is_number
 
 __all__ = ["MOST", "Outcome", "outcome_of"]
 

@@ -4,7 +4,8 @@ from scope_edge.policy.allocation import Spread, allocate
 from scope_edge.policy.batch import BUDGET_RISK, plan_within
 from scope_edge.policy.decision import Decision, DecisionRule, Plan
 from scope_edge.policy.named import named_policy
-from scope_edge.policy.rules import Best, Cheapest, Choices, Options, Policy, Tradeoff
+from scope_edge.policy.objectives import Best, Cheapest, Tradeoff
+from scope_edge.policy.rules import Choices, Options, Policy
 from scope_edge.policy.stated import reusable, stated_policy
 
 __all__ = [

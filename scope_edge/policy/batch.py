@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from scope_edge.dial import is_number
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 from scope_edge.policy.allocation import Spread, allocate
 from scope_edge.policy.decision import Plan
 from scope_edge.policy.rules import Policy
+from scope_edge.ranges import is_number
 
 __all__ = ["BUDGET_RISK", "plan_within"]
 

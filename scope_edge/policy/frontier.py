@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from scope_edge.dial import is_number
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Z80, Estimates
 from scope_edge.policy.allocation import Spread, second_moment
 from scope_edge.policy.batch import BUDGET_RISK
-from scope_edge.policy.rules import Tradeoff
+from scope_edge.policy.objectives import Tradeoff
+from scope_edge.ranges import is_number
 
 __all__ = ["Point", "frontier", "point", "reaching", "within"]
 

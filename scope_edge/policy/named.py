@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from scope_edge.errors import UsageError
-from scope_edge.policy.rules import Best, Cheapest, Policy, Tradeoff
+from scope_edge.policy.objectives import Best, Cheapest, Tradeoff
+from scope_edge.policy.rules import Policy
 
 __all__ = ["NAME", "named_policy"]
 

@@ -1,7 +1,6 @@
-"""Policies: an objective, and limits that must hold.
+"""What all policies share: limits that must hold, and a choice among the models within them.
 
-Every policy maximises v P - cost among the models within its limits. `Tradeoff` sets v by the dial or in USD,
-`Cheapest` is v = 0 with a floor under P, `Best` is v = infinity with a ceiling over cost; all limits combine.
+Every policy maximises v P - cost among the models within its limits, which combine; what v is, `objectives` says.
 Where no model is within all of them, the nearest one is chosen and the decision says so.
 """
 
@@ -17,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.candidates import Candidates
-from scope_edge.dial import DEFAULT_ALPHA, Dial, is_number
+from scope_edge.dial import Dial
 from scope_edge.errors import UsageError
-from scope_edge.estimator import Z80, Estimates
+from scope_edge.estimator import Estimates
 from scope_edge.jit import kernels
 from scope_edge.policy.decision import Decision, Plan
+from scope_edge.policy.quantiles import Figures, at_risk, cost_at
+from scope_edge.ranges import is_number
 
-__all__ = ["Best", "Cheapest", "Choices", "Options", "Policy", "Tradeoff", "at_risk"]
+__all__ = ["Choices", "Options", "Policy"]
 
-Figures = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Names = str | Sequence[str]
 
@@ -116,12 +116,14 @@ class Policy:
     max_novelty: float = 0.99
 
     default_risk: ClassVar[float] = 0.5
+    needed: ClassVar[frozenset[str]] = frozenset({"max_novelty"})
+    """The numbers that may not be left out."""
 
     def __post_init__(self) -> None:
         self._check("min_accuracy", "a probability", 0, 1)
         self._check("max_cost_usd", "USD, 0 or more", 0, math.inf)
         self._check("max_latency_s", "seconds, 0 or more", 0, math.inf)
-        self._check("max_novelty", "a number from 0 to 1", 0, 1, needed=True)
+        self._check("max_novelty", "a number from 0 to 1", 0, 1)
         self._check("risk", "a probability above 0, at most 0.5", 1e-6, 0.5)
         if not isinstance(self.at, str) or self.at not in _AT:
             raise UsageError("Bad at", expected='"mean", or a quantile from "p50" to "p99"', got=repr(self.at))
@@ -132,10 +134,10 @@ class Policy:
             if isinstance(names, Iterable) and not isinstance(names, str):
                 object.__setattr__(self, name, tuple(names))  # an iterator could be asked once only
 
-    def _check(self, name: str, expected: str, low: float, high: float, *, needed: bool = False) -> None:
+    def _check(self, name: str, expected: str, low: float, high: float) -> None:
         """Keep a number of the caller's as a float, if it is one within these bounds."""
         value = getattr(self, name)
-        if value is None and not needed:
+        if value is None and name not in self.needed:
             return
         if not (is_number(value) and low <= value <= high):
             raise UsageError(f"Bad {name}", expected=expected, got=repr(value))
@@ -319,155 +321,13 @@ class Policy:
             says = f"no model answers within {self.max_latency_s:g} s; " + "{model} takes {short:.3g} s"
             limits.append(_Limit(latency <= _rounded(self.max_latency_s), latency, says, _NO_SPEED))
         if self.max_cost_usd is not None:
-            limited = cost if self.at == "mean" else _cost_at(estimates, int(self.at[1:]) / 100)
+            limited = cost if self.at == "mean" else cost_at(estimates, int(self.at[1:]) / 100)
             says = f"no model costs at most {self.max_cost_usd:g} USD; " + "{model} costs least, {short:.2g} USD"
             limits.append(_Limit(limited <= _rounded(self.max_cost_usd), limited, says))
         if self.min_accuracy is not None:
             says = f"no model reaches P = {self.min_accuracy:g}; " + "{model} comes nearest, with {above:.3f}"
             limits.append(_Limit(p >= _rounded(self.min_accuracy), -p, says))
         return limits
-
-
-@dataclass(frozen=True)
-class Tradeoff(Policy):
-    """The best trade of accuracy for cost: maximise value_usd P - cost.
-
-    Parameters
-    ----------
-    alpha : float in [0, 1], optional
-        The dial: 0 is the lowest expected cost, 1 the highest P; 0.5 if nothing is said.
-    value_usd : float, optional
-        The same said directly: what a right answer is worth, in USD.
-
-    Examples
-    --------
-    >>> Tradeoff(0.8, max_cost_usd=0.01, at="p90").max_cost_usd
-    0.01
-    """
-
-    alpha: float | None = None
-    value_usd: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.value_usd is not None and self.alpha is not None:
-            raise UsageError("alpha and value_usd exclude each other", remedy="Give one of them.")
-        self._check("value_usd", "USD, 0 or more", 0, math.inf)
-        self._check("alpha", "a number from 0 (cheapest) to 1 (most accurate)", 0, 1)
-
-    def _objective(self, dial: Dial) -> tuple[float | None, float]:
-        if self.value_usd is not None:
-            return None, float(self.value_usd)
-        alpha = DEFAULT_ALPHA if self.alpha is None else float(self.alpha)
-        return alpha, dial.value_usd(alpha)
-
-    @cached_property
-    def _aim(self) -> str:
-        if self.value_usd is not None:
-            return f"the best trade where a right answer is worth {self.value_usd:g} USD"
-        return f"the best trade at alpha {DEFAULT_ALPHA if self.alpha is None else self.alpha:g}"
-
-
-@dataclass(frozen=True)
-class Cheapest(Policy):
-    """The cheapest model that is accurate enough.
-
-    Parameters
-    ----------
-    min_accuracy : float in [0, 1]
-        P(correct), at `risk`, must reach it.
-
-    Examples
-    --------
-    >>> Cheapest(0.8, forbid="gpt-4*").min_accuracy
-    0.8
-    """
-
-    min_accuracy: float
-    default_risk: ClassVar[float] = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check("min_accuracy", "a probability", 0, 1, needed=True)
-
-    def _objective(self, dial: Dial) -> tuple[float | None, float]:
-        return 0.0, dial.value_usd(0.0)
-
-    @cached_property
-    def _aim(self) -> str:
-        return f"the cheapest model with P of at least {self.min_accuracy:g}"
-
-
-@dataclass(frozen=True)
-class Best(Policy):
-    """The most accurate model that is cheap enough.
-
-    Parameters
-    ----------
-    max_cost_usd : float
-        USD for the call.
-    at : str
-        What of the cost must not exceed it: "mean", or a quantile from "p50" to "p99".
-
-    Examples
-    --------
-    >>> Best(0.001, at="p90").at
-    'p90'
-    """
-
-    max_cost_usd: float
-    at: str = "mean"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check("max_cost_usd", "USD, 0 or more", 0, math.inf, needed=True)
-
-    def _objective(self, dial: Dial) -> tuple[float | None, float]:
-        return 1.0, dial.value_usd(1.0)
-
-    @cached_property
-    def _aim(self) -> str:
-        return f"the most accurate model that costs at most {self.max_cost_usd:g} USD"
-
-
-def at_risk(estimates: Estimates, risk: float) -> tuple[Figures, Figures]:
-    """P and the cost to count with, (n_prompts, n_models): what is missed with a probability of `risk`.
-
-    P is at the quantile of its credible interval, which is normal in the logit. The cost is as much above its
-    mean as its 90% quantile is, in logarithms, times the ratio of the normal quantiles. 0.5 is as expected.
-    """
-    n_models = len(estimates.models)
-    p, low, cost, cost_p90 = (
-        array.reshape(-1, n_models)
-        for array in (estimates.p_correct, estimates.p_low, estimates.cost_usd, estimates.cost_usd_p90)
-    )
-    if risk == 0.5:
-        return p, cost
-    from statistics import NormalDist  # a first decision does not need it
-
-    share = NormalDist().inv_cdf(1 - risk) / Z80
-    inside = (np.clip(quantile.astype(np.float64), 1e-9, 1 - 1e-9) for quantile in (low, p))
-    logit_low, logit = (np.log(quantile) - np.log1p(-quantile) for quantile in inside)
-    lower = 1 / (1 + np.exp(-(logit + share * (logit_low - logit))))
-    ratio = np.maximum(cost_p90, cost) / np.maximum(cost, np.float32(1e-30))
-    return np.minimum(p, lower.astype(np.float32)), cost * ratio.astype(np.float32) ** np.float32(share)
-
-
-def _cost_at(estimates: Estimates, quantile: float) -> Figures:
-    """A quantile of the cost from the median on, (n_prompts, n_models): on the line through the median and the 90%
-    quantile, in logarithms, over the normal quantiles.
-    """
-    from statistics import NormalDist
-
-    n_models = len(estimates.models)
-    high, tokens, tokens_high = (
-        array.reshape(-1, n_models).astype(np.float64)
-        for array in (estimates.cost_usd_p90, estimates.output_tokens_p50, estimates.output_tokens_p90)
-    )
-    median = np.maximum(high - estimates.candidates.output_usd * (tokens_high - tokens), 0)
-    ratio = np.divide(high, median, out=np.ones_like(high), where=median > 0)
-    cost: Figures = (median * ratio ** (NormalDist().inv_cdf(quantile) / Z80)).astype(np.float32)
-    return cost
 
 
 def _rounded(limit: float) -> np.float32:

@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from scope_edge.errors import UsageError
 from scope_edge.policy.decision import DecisionRule
-from scope_edge.policy.rules import Best, Cheapest, Policy, Tradeoff
+from scope_edge.policy.objectives import Best, Cheapest, Tradeoff
+from scope_edge.policy.rules import Policy
 
 __all__ = ["reusable", "stated_policy"]
 

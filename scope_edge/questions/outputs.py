@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from scope_edge.errors import OutcomesError
-from scope_edge.outcomes import token_counts
+from scope_edge.outcome_rows import token_counts
 from scope_edge.questions.grading import Verdict, grade
 from scope_edge.questions.question import Question
 from scope_edge.rows import named_rows, rows_of_one_model

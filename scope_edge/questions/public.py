@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from scope_edge.encoder import check_prompt
 from scope_edge.errors import MissingExtraError, OutcomesError, PromptError
 from scope_edge.joining import place
-from scope_edge.outcomes import OutcomeRow
+from scope_edge.outcome_rows import OutcomeRow
 from scope_edge.questions.finding import boxed
 from scope_edge.questions.graders.choice import LETTERS
 from scope_edge.questions.question import Question

@@ -18,10 +18,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from scope_edge.dial import is_number
 from scope_edge.errors import ScopeEdgeError
 from scope_edge.messages import prompt_of
 from scope_edge.policy.named import NAME
+from scope_edge.ranges import is_number
 from scope_edge.serve.choosing import Chooser
 from scope_edge.serve.completions import Completions, asked_model, decide
 from scope_edge.serve.config import Config

@@ -17,10 +17,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scope_edge.budget import Budget
-from scope_edge.dial import is_number
 from scope_edge.errors import ConfigError, PriceError, UsageError
 from scope_edge.policy import Policy, Tradeoff, named_policy, reusable, stated_policy
 from scope_edge.pricing import Price
+from scope_edge.ranges import is_number
 
 __all__ = ["BudgetTerms", "Config", "Upstream", "read_config"]
 
