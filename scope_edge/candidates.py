@@ -20,6 +20,8 @@ __all__ = ["Candidates", "unknown_model"]
 USUAL_COST_BIAS = 0.1
 """Where a bundle does not say what it measured."""
 
+_MOST_KEPT = 64
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -75,7 +77,12 @@ class Candidates:
 
     def only(self, columns: NDArray[np.intp]) -> Candidates:
         """Some of the models."""
-        return replace(self, cards=tuple(self.cards[column] for column in columns.tolist()))
+        key = columns.tobytes()
+        part = self._parts.get(key)
+        if part is None:
+            part = replace(self, cards=tuple(self.cards[column] for column in columns.tolist()))
+            _keep(self._parts, key, part)
+        return part
 
     def find(self, models: Any) -> NDArray[np.intp]:
         """Columns of the models that match a name or wildcard, or any of several, in order.
@@ -85,20 +92,47 @@ class Candidates:
         UnknownModelError
             A name matches nothing, or is no text.
         """
-        patterns = [models] if isinstance(models, str) else list(models) if isinstance(models, Iterable) else [models]
+        several = isinstance(models, Iterable) and not isinstance(models, str)
+        patterns = tuple(models) if several else (models,)
+        for pattern in patterns:
+            if not isinstance(pattern, str):
+                raise unknown_model(pattern, self.names)
+        found = self._found.get(patterns)
+        if found is None:
+            found = self._matching(patterns)
+            found.flags.writeable = False
+            _keep(self._found, patterns, found)
+        return found
+
+    def _matching(self, patterns: tuple[str, ...]) -> NDArray[np.intp]:
         if not patterns:
             raise UnknownModelError(
                 "No models are named", expected="names or wildcards", remedy="Leave models out for all."
             )
         chosen: set[int] = set()
         for pattern in patterns:
-            if not isinstance(pattern, str):
-                raise unknown_model(pattern, self.names)
             hits = [i for i, name in enumerate(self.names) if name == pattern or fnmatchcase(name, pattern)]
             if not hits:
                 raise unknown_model(pattern, self.names)
             chosen.update(hits)
         return np.array(sorted(chosen), np.intp)
+
+    # A program limits the pool to the same few models at every prompt; to find them takes longer than to decide.
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, ...], NDArray[np.intp]]:
+        return {}
+
+    @cached_property
+    def _parts(self) -> dict[bytes, Candidates]:
+        return {}
+
+
+def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    """Remember a value; all others are forgotten when there are many."""
+    if len(kept) >= _MOST_KEPT:
+        kept.clear()
+    kept[key] = value
 
 
 def unknown_model(name: Any, names: Sequence[str]) -> UnknownModelError:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import itertools
 import math
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -269,6 +272,31 @@ def test_wildcards_match_in_the_order_of_the_pool(router):
 def test_a_model_named_twice_stands_once(router):
     name = router.models[0]
     assert router.estimate("hi", models=[name, name, f"{name[:-1]}?"]).models.count(name) == 1
+
+
+def test_a_list_of_names_may_change_between_prompts(router):
+    names = [router.models[0]]
+    assert router.estimate("hi", models=names).models == router.models[:1]
+    names.append(router.models[1])
+    assert router.estimate("hi", models=names).models == router.models[:2]
+    assert router.estimate("hi", models=iter(names)).models == router.models[:2]
+
+
+def test_a_wildcard_meets_who_has_joined_since(own_router):
+    before = own_router.estimate("hi", models="*").models
+    own_router.add_model("newcomer", [{"prompt": PROMPTS[0], "score": 1}], price=Price(1, 1))
+    assert own_router.estimate("hi", models="*").models == [*before, "newcomer"]
+
+
+def test_parts_of_the_pool_without_number_are_not_all_kept(router):
+    every = replace(router.estimator.candidates)
+    alone = len(pickle.dumps(every))
+    for pair in itertools.combinations(router.models, 2):
+        part = every.only(every.find(pair))
+        assert part.names == sorted(pair, key=router.models.index)
+        assert part.order.argsort().tolist() == np.argsort(part.names).tolist()
+    assert every.only(every.find(pair)) is part
+    assert len(pickle.dumps(every)) < 2 * alone
 
 
 def test_an_unknown_model_is_an_error_that_suggests_a_known_one(router):

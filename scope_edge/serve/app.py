@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import traceback
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Any
 
 from starlette.applications import Starlette
@@ -175,6 +176,7 @@ class _Gate:
         return None
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can be meant."""
     if host.lower() == "localhost":

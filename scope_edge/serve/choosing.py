@@ -34,11 +34,11 @@ class Chooser:
         self.router = Router.load(config.bundle, journal=config.journal)
         self.policy: Policy = config.policy
         self.cooldown = Cooldown(config.cooldown_s)
-        pool = {card.model: card.price for card in self.router.cards}
-        self.candidates = [upstream.model for upstream in config.upstreams if upstream.model in pool]
+        known = {card.model: card.price for card in self.router.cards}
+        self.candidates = [upstream.model for upstream in config.upstreams if upstream.model in known]
         self.prices: dict[str, Price] = {}
         for upstream in config.upstreams:
-            price = upstream.price or pool.get(upstream.model)
+            price = upstream.price or known.get(upstream.model)
             if price is None:
                 raise PriceError(
                     f"No price is known for {upstream.model!r}, which is not in the bundle",
@@ -46,7 +46,7 @@ class Chooser:
                     remedy="A free model has an explicit 0. `scope-edge models` lists the names that the bundle knows.",
                 )
             self.prices[upstream.model] = price
-            if upstream.price is not None and upstream.model in pool:
+            if upstream.price is not None and upstream.model in known:
                 self.router.describe_model(upstream.model, price=price)
         if not self.candidates:
             raise ConfigError(
@@ -55,7 +55,9 @@ class Chooser:
                 got=", ".join(self.prices),
                 remedy="`scope-edge models` lists the names that the bundle knows; `add-model` adds one.",
             )
-        self._columns = self.router.estimator.candidates.find(self.candidates)
+        pool = self.router.estimator.candidates
+        self._columns = pool.find(self.candidates)
+        self._again_usd = reading_usd(pool.only(self._columns), None)
         self.budget: Budget | None = config.budget.open(self.policy) if config.budget else None
 
     def rule(self, model: str) -> DecisionRule | None:
@@ -84,8 +86,7 @@ class Chooser:
         """
         asked = prompt_of(request.get("messages"), request.get("tools"))  # type: ignore[arg-type]  # refused there
         turn = self.router.estimate(asked.text).only(self._columns)
-        again_usd = reading_usd(turn.candidates, None)
-        return with_history(turn, asked.context_chars / _CHARS_PER_TOKEN, again_usd), asked.unread
+        return with_history(turn, asked.context_chars / _CHARS_PER_TOKEN, self._again_usd), asked.unread
 
     def decide(self, rule: DecisionRule, estimates: Estimates, failed: Collection[str] = ()) -> Decision:
         """The choice among the models that have not failed, of which there has to be one, and do not rest, if any.

@@ -28,10 +28,9 @@ async def read_json(scope: Scope, receive: Receive, most_bytes: int) -> dict[str
     # A page in a browser may send other types to any address without being asked whether it may.
     if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
         raise RefusedError(415, "Bad content type, expected application/json.", "unsupported_content_type")
-    too_large = RefusedError(413, f"The request is larger than {most_bytes} bytes.", "request_too_large")
     length = headers.get(b"content-length", b"")
     if length.isdigit() and (len(length) > 18 or int(length) > most_bytes):
-        raise too_large
+        raise _too_large(most_bytes)
     parts, n_bytes, more = [], 0, True
     while more:
         message = await receive()
@@ -40,7 +39,7 @@ async def read_json(scope: Scope, receive: Receive, most_bytes: int) -> dict[str
         parts.append(message.get("body", b""))
         n_bytes += len(parts[-1])
         if n_bytes > most_bytes:
-            raise too_large
+            raise _too_large(most_bytes)
         more = message.get("more_body", False)
     try:
         request = json.loads(b"".join(parts), parse_constant=_refuse, parse_float=_finite)
@@ -50,6 +49,10 @@ async def read_json(scope: Scope, receive: Receive, most_bytes: int) -> dict[str
     if not isinstance(request, dict):
         raise RefusedError(400, "The body is not a JSON object.", "invalid_json")
     return request
+
+
+def _too_large(most_bytes: int) -> RefusedError:
+    return RefusedError(413, f"The request is larger than {most_bytes} bytes.", "request_too_large")
 
 
 def _finite(text: str) -> float:

@@ -56,7 +56,7 @@ def new_server(config: Config, chooser: Chooser) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             create_app(config, chooser), access_log=False, log_level="warning", server_header=False,
-            timeout_graceful_shutdown=_PATIENCE_S, lifespan="on", loop="asyncio",
+            proxy_headers=False, timeout_graceful_shutdown=_PATIENCE_S, lifespan="on", loop="asyncio",
         )
     )  # fmt: skip
 
