@@ -67,6 +67,9 @@ class ModelCard:
             price = Price(**{name: entry["price"].get(name) for name in Price.__dataclass_fields__})
             known["aliases"] = tuple(entry.get("aliases", ()))
             known["token_ratio"] = number_within(entry.get("token_ratio", cls.token_ratio), 1e-9)
+            known["n_outcomes"] = int(number_within(entry.get("n_outcomes", cls.n_outcomes), 0))
+            if entry.get("params_b") is not None:
+                number_within(entry["params_b"], 0)
             card = cls(**{**known, "price": price})
         except PriceError as error:
             raise BundleError(f"models.json: {entry.get('model')!r} has no usable price", got=str(error)) from error

@@ -22,7 +22,7 @@ from scope_edge.estimator import Estimates, Estimator, LookupSettings
 from scope_edge.fingerprints import OWN_LENGTHS_FROM, Fingerprints, Reach, fit_fingerprint
 from scope_edge.policy import Decision, DecisionRule, Plan, Policy, plan_within, reusable, stated_policy
 from scope_edge.pricing import Price
-from scope_edge.ranges import is_number
+from scope_edge.ranges import is_number, number_within
 from scope_edge.session import Mode, Session
 
 if TYPE_CHECKING:
@@ -66,19 +66,26 @@ class Router:
             )
         config = bundle.config
         try:
-            novelty = [float(value) for value in config["novelty"]["quantiles"]]
-            encoder_config, lookup, reach, alpha = (config[name] for name in ("encoder", "lookup", "reach", "alpha"))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            encoder_config, lookup, reach, alpha, novelty = (
+                config[name] for name in ("encoder", "lookup", "reach", "alpha", "novelty")
+            )
+        except KeyError as error:
             raise BundleError(f"{bundle.path / 'config.json'} is incomplete", got=f"no {error}") from None
         self._bundle = bundle
         self._encoder = Encoder(bundle.path, encoder_config)
-        cards = [ModelCard.from_json(entry) for entry in bundle.models]
+        anchors = AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels, bundle.index_file)
+        prints = Fingerprints.from_tensors(bundle.fingerprints, [ModelCard.from_json(entry) for entry in bundle.models])
+        ranks = (encoder_config["rank"], anchors.rank, prints.theta_mean.shape[1])
+        if len(set(ranks)) > 1:
+            raise BundleError(
+                f"The rank of encoder, anchors and fingerprints differs in {bundle.path}", got=repr(ranks)
+            )
         self._base = self._estimator = Estimator(
-            AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels, bundle.index_file),
-            Fingerprints.from_tensors(bundle.fingerprints, cards),
+            anchors,
+            prints,
             LookupSettings.from_json(lookup),
             Reach.from_json(reach),
-            novelty,
+            _novelty_quantiles(novelty),
             Dial.from_json(alpha),
             _cost_bias(config),
         )
@@ -649,6 +656,17 @@ def _give_back(rule: DecisionRule, decision: Decision) -> None:
 
     if decision.ticket and isinstance(rule, Budget):
         rule.cancel(decision)
+
+
+def _novelty_quantiles(novelty: Any) -> list[float]:
+    """Mean cosines to the nearest anchors, rising."""
+    try:
+        quantiles = [number_within(value, -2, 2) for value in novelty["quantiles"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError("config.json has no valid novelty", got=str(error)) from None
+    if len(quantiles) < 2 or quantiles != sorted(quantiles):
+        raise BundleError("config.json has no valid novelty", expected="quantiles that rise", got=repr(quantiles[:5]))
+    return quantiles
 
 
 def _cost_bias(config: Mapping[str, Any]) -> float:

@@ -258,23 +258,26 @@ def test_a_weight_that_means_nothing_is_refused(victim, name, bad):
         assert "lookup" in refused(victim)
 
 
-def test_a_quantile_beyond_every_float_is_refused(victim):
-    novelty = {"quantiles": [0, 10**400]}
+@pytest.mark.parametrize("quantiles", [*([0, bad] for bad in NO_NUMBERS), [], [0.5], [0.5, 0.4], 3, None])
+def test_novelty_quantiles_that_mean_nothing_are_refused(victim, quantiles):
+    novelty = {"quantiles": quantiles}
     with changed(victim, "config.json", edited(victim, "config.json", novelty=novelty), honest=True):
-        assert "config.json" in refused(victim)
+        assert "config.json has no valid novelty" in refused(victim)
 
 
-def test_bins_that_are_not_those_of_the_encoder_are_refused(victim):
+@pytest.mark.parametrize(("name", "change"), [("trigram_bins", -1), ("rank", 1), ("rank", -1), ("rank", 1000)])
+def test_sizes_that_are_not_those_of_the_files_are_refused(victim, name, change):
     encoder = json.loads((victim / "config.json").read_text(encoding="utf-8"))["encoder"]
-    encoder["trigram_bins"] -= 1
+    encoder[name] += change
     with changed(victim, "config.json", edited(victim, "config.json", encoder=encoder), honest=True):
-        assert "trigram_bins" in refused(victim)
+        assert name in refused(victim)
 
 
 @pytest.mark.parametrize(
     ("name", "bad"),
     [
         *(("token_ratio", bad) for bad in (*NO_NUMBERS, 0, -1)),
+        *((name, bad) for name in ("params_b", "n_outcomes") for bad in (math.nan, -1, "x")),
         *(("context_window", bad) for bad in (-1, 0, 1.5, math.nan, "x")),
         *(("time_to_first_token_s", bad) for bad in (-1, math.nan, "x")),
         *(("tokens_per_second", bad) for bad in (-1, 0, math.nan, "x")),
