@@ -5,12 +5,17 @@ Run: python bench/fingerprint.py --data DIR
 Recorded outcomes of the role=join models with at least 300 training outcomes are replayed: a question on an anchor
 that a model has an outcome on is answered with it. Two minutes. With --val the models of the bundle join anew,
 each without its own results in the pool, and are judged on split=val: that is for tuning.
+
+The last column is the gap that an ideal belief would leave: a model's level on a source is its general ability and an
+offset of the source, as far apart over models as `build` has measured, and no answer tells more than .25 of a level, in
+units of 1 / logit^2. The predictions from all anchors are moved by errors as large as such a belief still has after so
+many answers, spread evenly over the model's sources; the mean of 100 draws.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +65,7 @@ def main() -> None:
     encoded = router.encoder.encode_batch([check_prompt(table.prompts[row]) for row in asked])
     actual = table.scores[np.ix_(asked, [model.column for model in models])]
 
-    def auroc(chosen: Sequence[NDArray[np.intp]]) -> float:
+    def predict(chosen: Sequence[NDArray[np.intp]]) -> NDArray[np.float64]:
         scores = np.full((len(at), len(models)), np.nan, np.float32)
         lengths = scores.copy()
         for index, (model, rows) in enumerate(zip(models, chosen, strict=True)):
@@ -68,26 +73,28 @@ def main() -> None:
             lengths[rows, index] = np.log1p(table.output_tokens[at[rows], model.column])
         own = np.array([model.own for model in models])
         joined = known_by_anchors([str(i) for i in range(len(models))], scores, lengths, estimator, own)
-        p = joined.estimate_batch(encoded).p_correct
-        known = np.isfinite(actual)
-        return float(
-            weighted_auroc(
-                p[known].astype(float), actual[known].astype(float), np.ones((1, int(known.sum())))
-            )[0]
-        )  # fmt: skip
+        return joined.estimate_batch(encoded).p_correct.astype(float)
 
-    every = [model.rows for model in models]
-    whole = auroc(every)
+    known = np.isfinite(actual)
+
+    def auroc(p: NDArray[np.float64]) -> float:
+        return float(weighted_auroc(p[known], actual[known].astype(float), np.ones((1, int(known.sum()))))[0])
+
+    best = predict([model.rows for model in models])
+    whole = auroc(best)
+    sources = np.unique([table.sources[row] for row in asked], return_inverse=True)[1]
     print(f"{len(models)} models; pooled AUROC from all anchors {whole:.4f}\n")
     runs = [[chosen_order(model, max(COUNTS), seed) for model in models] for seed in range(arguments.draws)]
     draws = [[np.random.default_rng((d, m.column)).permutation(m.rows) for m in models] for d in range(arguments.draws)]
-    print("| questions | adaptive, mean [least, most] | gap to all | random, mean [least, most] | gap to all |")
-    print("|---|---|---|---|---|")
+    print("| questions | adaptive, mean [least, most] | gap to all | random, mean [least, most] | gap to all | ideal |")
+    print("|---|---|---|---|---|---|")
     for count in COUNTS:
         cells = []
         for orders in (runs, draws):
-            areas = [auroc([order[:count] for order in each]) for each in orders]
+            areas = [auroc(predict([order[:count] for order in each])) for each in orders]
             cells += [f"{np.mean(areas):.4f} [{min(areas):.4f}, {max(areas):.4f}]", f"{whole - np.mean(areas):+.4f}"]
+        moved = [auroc(p) for p in unsure(best, known, sources, count, estimator)]
+        cells.append(f"{whole - np.mean(moved):+.4f}")
         print(f"| {count} | {' | '.join(cells)} |")
     print("\n| half width | adaptive asks | random asks | fewer | truth inside 80%, adaptive | random |")
     print("|---|---|---|---|---|---|")
@@ -107,6 +114,24 @@ def main() -> None:
             f"| {width:.2f} | {asks.mean():.1f} | {random_asks.mean():.1f} | {1 - (asks / random_asks).mean():.0%} | "
             f"{inside:.0%} | {random_inside:.0%} |"
         )
+
+
+def unsure(
+    p: NDArray[np.float64], known: NDArray[np.bool_], sources: NDArray[np.intp], count: int, estimator: Estimator
+) -> Iterator[NDArray[np.float64]]:
+    """p (n, n_models), moved by what an ideal belief after `count` answers is still unsure of; 100 draws."""
+    general = float(np.linalg.inv(estimator.fingerprints.population.theta_precision)[0, 0])
+    rng = np.random.default_rng(count)
+    p = np.clip(p, 1e-6, 1 - 1e-6)
+    logits = np.log(p / (1 - p))
+    for _ in range(100):
+        errors = np.zeros_like(logits)
+        for column in range(p.shape[1]):
+            own, of_row = np.unique(sources[known[:, column]], return_inverse=True)
+            prior = np.full((len(own), len(own)), general) + estimator.reach.variance * np.eye(len(own))
+            belief = np.linalg.inv(np.linalg.inv(prior) + 0.25 * count / len(own) * np.eye(len(own)))
+            errors[known[:, column], column] = rng.multivariate_normal(np.zeros(len(own)), belief)[of_row]
+        yield 1 / (1 + np.exp(-logits - errors))
 
 
 def joining(estimator: Estimator, table: OutcomeTable, at: NDArray[np.intp], val: bool) -> list[Model]:
