@@ -21,6 +21,7 @@ USUAL_COST_BIAS = 0.1
 """Where a bundle does not say what it measured."""
 
 _MOST_KEPT = 64
+_WILD = frozenset("*?[")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class Candidates:
     def names(self) -> list[str]:
         """Names of the models."""
         return [card.model for card in self.cards]
+
+    @cached_property
+    def _columns(self) -> dict[str, int]:
+        return {name: column for column, name in enumerate(self.names)}
 
     @cached_property
     def order(self) -> NDArray[np.int32]:
@@ -71,6 +76,10 @@ class Candidates:
         """Seconds to the last of so many tokens, (..., n_models); infinite for a model that states no speed."""
         first, each = self._speed
         return first + output_tokens * each
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without what is worked out on the way: a decision that is sent away carries its candidates.
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def __repr__(self) -> str:
         return f"Candidates({len(self.cards)} models)"
@@ -111,7 +120,9 @@ class Candidates:
             )
         chosen: set[int] = set()
         for pattern in patterns:
-            hits = [i for i, name in enumerate(self.names) if name == pattern or fnmatchcase(name, pattern)]
+            hits = [self._columns[pattern]] if pattern in self._columns else []
+            if set(pattern) & _WILD:
+                hits += [column for column, name in enumerate(self.names) if fnmatchcase(name, pattern)]
             if not hits:
                 raise unknown_model(pattern, self.names)
             chosen.update(hits)

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Router"]
 
 _REPLACE = "Pass replace=True (on the command line --replace), or remove it first."
-_WARM_AFTER = 8  # decisions: a one-shot command never pays for the compiler
+_WARM_AFTER = 8  # calls: a one-shot command never pays for the compiler
+_LARGE = 2000  # prompts: the compiler pays for itself within one call
 _BRIEF_CHARS = 100_000  # a longer prompt takes a while to be looked through, whatever reads it
 
 
@@ -91,7 +92,7 @@ class Router:
         )
         self._changing = threading.Lock()
         self._warms_itself = warmup
-        self._decisions = 0
+        self._calls = 0
         self._keeps_text = keep_text
         self._experience: Experience | None = None
         if journal is not None:
@@ -171,7 +172,7 @@ class Router:
         estimator = self._estimator
         columns = None if models is None else estimator.candidates.find(models)
         estimates = estimator.estimate(self._encoder.encode(check_prompt(prompt)))
-        self._count(1)
+        self._count()
         return estimates if columns is None else estimates.only(columns)
 
     def estimate_batch(self, prompts: Sequence[str], models: str | Sequence[str] | None = None) -> Estimates:
@@ -182,8 +183,10 @@ class Router:
         estimator = self._estimator
         columns = None if models is None else estimator.candidates.find(models)
         checked = [check_prompt(prompt) for prompt in prompts]
+        if self._warms_itself and len(checked) >= _LARGE:
+            jit.start_warmup()  # it is done before all of them are encoded
         estimates = estimator.estimate_batch(self._encoder.encode_batch(checked))
-        self._count(len(checked))
+        self._count()
         return estimates if columns is None else estimates.only(columns)
 
     def route(
@@ -387,6 +390,8 @@ class Router:
         if name in self.models and not replace:
             raise UsageError(f"The pool has a model {name!r} already", remedy=_REPLACE)
         rows = read_rows(outcomes, only)
+        if self._warms_itself and len(rows) >= _LARGE:
+            jit.warmup()
         learned = learn(rows, self._encoder, self._base, name)
         with self._changing:
             pool = self._base.fingerprints
@@ -456,7 +461,7 @@ class Router:
                 tokens_per_second=tokens_per_second,
                 local=local,
             )
-            self._swap(pool.with_card(stated))
+            self._swap(pool.with_card(stated), same_latents=price is None)
 
     def remove_model(self, name: str) -> None:
         """Remove a model from the pool.
@@ -611,15 +616,16 @@ class Router:
         """
         return jit.warmup()
 
-    def _count(self, n: int) -> None:
-        self._decisions += n
-        if self._warms_itself and self._decisions >= _WARM_AFTER:
+    def _count(self) -> None:
+        self._calls += 1
+        if self._warms_itself and self._calls >= _WARM_AFTER:
             jit.start_warmup()
 
-    def _swap(self, pool: Fingerprints) -> None:
+    def _swap(self, pool: Fingerprints, same_latents: bool = False) -> None:
         self._base = self._estimator = self._base.with_fingerprints(pool)
         if self._experience is not None:
-            self._estimator = self._experience.rebase(self._base)
+            carry_on = self._experience.restate if same_latents else self._experience.rebase
+            self._estimator = carry_on(self._base)
 
     def _learning(self, journal: str | os.PathLike[str] | None = None) -> Experience:
         """The journal with what was learned from it; the first to ask opens it."""

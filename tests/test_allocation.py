@@ -159,3 +159,21 @@ def test_a_model_that_may_not_be_chosen_is_not():
     cost[::2, 1] = np.inf
     found = allocate(p, cost, cost, np.arange(4, dtype=np.int32), 1.0, NEUTRAL)
     assert np.isfinite(cost[np.arange(40), found.best]).all()
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1), n=st.integers(1, 5), n_models=st.integers(1, 5), share=st.floats(0, 1),
+    bias=st.floats(0, 0.3),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_no_plan_with_the_same_margin_is_better_than_the_gap_says(seed, n, n_models, share, bias):
+    p, cost = tables(seed, n, n_models)
+    p90, spread = 1.8 * cost, Spread(0.05, bias)
+    budget = 2 * cost.min(axis=1).sum() + share * cost.max(axis=1).sum()
+    found = allocate(p, cost, p90, np.arange(n_models, dtype=np.int32), budget, spread)
+    if not found.met:
+        return
+    margin = found.at_most_usd - taken(cost, found.best)
+    assert found.at_most_usd <= budget
+    best = optimum(p, cost, (budget - margin) * (1 - 1e-12))
+    assert taken(p, found.best) >= (1 - found.gap) * best * (1 - 1e-9)

@@ -172,6 +172,27 @@ def test_a_journal_gives_the_same_state_to_whoever_loads_it(small_bundle, journa
     assert all(same(router.estimate(prompt), again.estimate(prompt)) for prompt in PROMPTS)
 
 
+def test_what_was_learned_stays_when_a_card_changes(small_bundle, journal):
+    router = loaded(small_bundle, journal)
+    for i, prompt in enumerate(PROMPTS[:12]):
+        router.record(prompt, router.models[i % 3], score=i % 2, cost_usd=0.001 * (1 + i))
+    router.describe_model(router.models[0], context_window=4096)
+    router.record(ASKED, router.models[1], score=0)
+    again = loaded(small_bundle, journal)
+    assert all(same(router.estimate(prompt), again.estimate(prompt)) for prompt in PROMPTS)
+    assert router.cards[0].context_window == 4096
+
+
+def test_a_new_price_tells_anew_how_long_answers_were_that_have_cost_so_much(small_bundle, journal):
+    router, price = loaded(small_bundle, journal), Price(1.0, 50.0)
+    router.record(ASKED, router.models[0], score=1, cost_usd=0.01)
+    router.describe_model(router.models[0], price=price)
+    other = Router.load(small_bundle)
+    other.describe_model(other.models[0], price=price)
+    other.record(ASKED, other.models[0], score=1, cost_usd=0.01)
+    assert same(router.estimate(LIKE_IT), other.estimate(LIKE_IT))
+
+
 def test_processes_learn_from_each_other(small_bundle, journal):
     one, two = loaded(small_bundle, journal), loaded(small_bundle, journal)
     one.record(ASKED, one.models[0], score=0)
@@ -259,6 +280,7 @@ def test_what_is_forgotten_leaves_no_trace(small_bundle, journal):
     assert router.forget(first) == 1
     assert same(router.estimate(LIKE_IT), with_second)
     assert router.forget(before=1.0) == 0
+    assert router._experience.journal.forgotten == 1  # nothing was: no other process has to begin anew
     assert router.forget(before=datetime(2020, 1, 1)) == 0
     assert router.forget(before=datetime.now(UTC) - timedelta(days=1)) == 0
     for wrong in ("2020-01-01", float("nan"), True, datetime.min, datetime):

@@ -90,9 +90,25 @@ def test_a_process_that_goes_on_gets_the_compiled_kernels_by_itself():
 
 
 def test_a_process_may_end_while_the_kernels_are_warming():
-    code = "from scope_edge import Router; Router.load().route_batch([f'prompt {i}' for i in range(20)]); print('done')"
+    code = (
+        "from scope_edge import Router, jit\n"
+        "router = Router.load()\n"
+        "for index in range(20): router.route(f'prompt {index}')\n"
+        "print(jit._thread is not None)\n"
+    )
     run = run_python(code, env={"NUMBA_DISABLE_JIT": None})
-    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, b"done", b"")
+    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, b"True", b"")
+
+
+@pytest.mark.parametrize(("n", "warms"), [(20, b"False"), (2000, b"True")])
+def test_one_batch_warms_the_kernels_only_if_it_gains_by_it(n, warms):
+    code = (
+        "from scope_edge import Router, jit\n"
+        f"Router.load().estimate_batch([f'prompt {{index}}' for index in range({n})])\n"
+        "print(jit._thread is not None)\n"
+    )
+    run = run_python(code, env={"NUMBA_DISABLE_JIT": None})
+    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, warms, b"")
 
 
 def test_a_router_that_may_not_warm_up_does_not():
@@ -100,7 +116,8 @@ def test_a_router_that_may_not_warm_up_does_not():
         "import sys, threading\n"
         "from scope_edge import Router\n"
         "router = Router.load(warmup=False)\n"
-        "router.route_batch([f'prompt {index}' for index in range(20)])\n"
+        "router.route_batch([f'prompt {index}' for index in range(2000)])\n"
+        "for index in range(20): router.route(f'prompt {index}')\n"
         "print('numba' in sys.modules, [thread.name for thread in threading.enumerate()])\n"
     )
     assert run_python(code).stdout.strip() == b"False ['MainThread']"

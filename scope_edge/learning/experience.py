@@ -52,6 +52,13 @@ class Experience:
         self._folded, self._forgotten = self._known, self.journal.forgotten
         return self.catch_up()
 
+    def restate(self, base: Estimator) -> Estimator:
+        """Go on from the same pool, whose cards say other things than before, but no other prices: what an outcome has
+        cost may have told its length.
+        """
+        self.learner.restate(base)
+        return self.catch_up()
+
     def catch_up(self) -> Estimator:
         """Fold in what the journal holds since, whoever wrote it."""
         if self.journal.forgotten != self._forgotten:

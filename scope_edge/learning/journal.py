@@ -118,6 +118,8 @@ class Journal(SharedFile):
             wanted, values = [*wanted, "at_s < ?"], [*values, before]
         with self.transaction() as connection:
             n = connection.execute(f"DELETE FROM outcomes WHERE {' AND '.join(wanted)}", values).rowcount
+            if not n:
+                return 0
             connection.execute("UPDATE journal SET forgotten = forgotten + 1")
         # What was deleted is not to be found in the file afterwards.
         self.query("VACUUM")

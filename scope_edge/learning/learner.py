@@ -74,6 +74,13 @@ class Learner:
         self.estimator = self._estimated(sorted(set(columns)))
         return self.estimator
 
+    def restate(self, base: Estimator) -> Estimator:
+        """Go on from the same pool, of which the cards say something else."""
+        self.base = self.estimator = base
+        if self._covariances:
+            self.estimator = self._estimated(sorted(self._covariances))
+        return self.estimator
+
     def compacted(self) -> tuple[AnchorSet, Fingerprints]:
         """Anchors and fingerprints of a bundle that holds what was learned."""
         anchors, prints = self.base.anchors, self.estimator.fingerprints

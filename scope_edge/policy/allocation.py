@@ -6,7 +6,8 @@ the cheapest steps per right answer first (Sinha and Zoltners 1979; the price of
 multiplier). What is left after the last whole step is filled greedily, and small batches are then solved exactly.
 
 The sum that must stay within the budget is not the expected one but one that is exceeded with a probability of
-`risk`: see `Spread`.
+`risk`: see `Spread`. Its margin over the expected sum depends on the plan; a small batch is solved for the margin of
+the plan at hand, and again for that of the plan found.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ __all__ = ["Allocation", "Spread", "allocate"]
 EXACT_UP_TO = 256
 """Prompts; of a larger batch, the part of a step that does not fit is less than a thousandth."""
 
+EXACT_WITH_MARGIN_UP_TO = 64
+"""The same where a margin is kept, which depends on the plan, so that several solutions are needed."""
+
+_TRIES = 4
 _FILL = 1000  # steps beyond the last that fits, among which smaller ones may
 _STATES = 20_000  # partial plans that an exact solution may keep
 _CHUNK = 8192
@@ -60,7 +65,7 @@ class Allocation(NamedTuple):
 
     met: whether the budget holds. at_most_usd: the sum that is exceeded with the given risk. price_usd: what the last
     step cost per right answer. gap: by how much, as a share, the expected number of right answers can at most be
-    higher.
+    higher in a plan that leaves as much of the budget for what is not expected.
     """
 
     best: NDArray[np.int64]
@@ -114,16 +119,28 @@ def allocate(
         return Allocation(best, True, at_most(best), price_usd, 0.0)
 
     # What the margin leaves of the budget for expected costs.
-    room = budget_usd - float(likely[taken] - totals[taken])
-    bound = _sum(p, best) + float(gains[taken]) * min(max((room - totals[taken]) / more[taken], 0.0), 1.0)
+    room, solved = budget_usd - float(likely[taken] - totals[taken]), 0.0
     filled = _fill(best, p, cost, steps, taken, room - float(totals[taken]))
     if at_most(filled) <= budget_usd:
         best = filled
-    if n <= EXACT_UP_TO:
+    for _ in range(_TRIES if n <= (EXACT_UP_TO if spread.risk == 0.5 else EXACT_WITH_MARGIN_UP_TO) else 0):
         exact = _exactly(best, p, cost, order, room)
-        if exact is not None and at_most(exact) <= budget_usd:
-            best, bound = exact, _sum(p, exact)
-    gap = max(bound - _sum(p, best), 0.0) / bound if bound > 0 else 0.0
+        if exact is None:
+            break
+        over = at_most(exact) - budget_usd
+        if over > 0:
+            room -= over
+            continue
+        # Another plan needs another margin: what this one leaves may buy more.
+        best, solved, room = exact, room, budget_usd - at_most(exact) + _sum(cost, exact)
+        if room <= solved * (1 + 1e-12):
+            break
+    room = budget_usd - at_most(best) + _sum(cost, best)
+    value = bound = _sum(p, best)
+    if solved < room * (1 - 1e-12):
+        relaxed = np.interp(room, totals, _sum(p, cheapest) + np.concatenate(([0.0], np.cumsum(gains))))
+        bound = max(bound, float(relaxed))
+    gap = (bound - value) / bound if bound > 0 else 0.0
     return Allocation(best, True, at_most(best), price_usd, gap)
 
 

@@ -95,7 +95,8 @@ class Plan:
     cost_limit_usd : float
         Within a budget: the sum that is exceeded with the given risk; 0 without one.
     gap : float
-        Within a budget: by how much, as a share, any plan could be expected to have more right answers, at most.
+        Within a budget: by how much, as a share, a plan that leaves as much of it for what is not expected could have
+        more right answers, at most.
     tickets : list of str
         The entries of a running budget, one per prompt, empty where nothing is reserved; no entries without one.
     """

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from scope_edge.budget import Budget
+from scope_edge.bundle import default_bundle, read_bundle
+from scope_edge.cards import ModelCard
 from scope_edge.errors import ConfigError, PriceError, PromptError, UnknownModelError
 from scope_edge.estimator import Estimates
 from scope_edge.messages import prompt_of
@@ -31,7 +33,11 @@ class Chooser:
     """
 
     def __init__(self, config: Config) -> None:
-        self.router = Router.load(config.bundle, journal=config.journal)
+        bundle = read_bundle(config.bundle or default_bundle())
+        prices = {upstream.model: upstream.price for upstream in config.upstreams if upstream.price is not None}
+        # Before the router is made: with each change of a price it goes through the whole journal again.
+        cards = [_priced(ModelCard.from_json(entry), prices) for entry in bundle.models]
+        self.router = Router(replace(bundle, models=[card.to_json() for card in cards]), journal=config.journal)
         self.policy: Policy = config.policy
         self.cooldown = Cooldown(config.cooldown_s)
         known = {card.model: card.price for card in self.router.cards}
@@ -46,8 +52,6 @@ class Chooser:
                     remedy="A free model has an explicit 0. `scope-edge models` lists the names that the bundle knows.",
                 )
             self.prices[upstream.model] = price
-            if upstream.price is not None and upstream.model in known:
-                self.router.describe_model(upstream.model, price=price)
         if not self.candidates:
             raise ConfigError(
                 "None of the models has a fingerprint, so none can be chosen",
@@ -146,3 +150,7 @@ class Chooser:
         """
         if self.budget is not None and decision is not None and decision.ticket:
             self.budget.cancel(decision)
+
+
+def _priced(card: ModelCard, prices: Mapping[str, Price]) -> ModelCard:
+    return card.stating(price=prices[card.model]) if card.model in prices else card
