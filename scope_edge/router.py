@@ -113,7 +113,7 @@ class Router:
         ----------
         warmup : bool
             Whether a background thread may compile the kernels after the first decisions. Decisions are the
-            same without it, on numpy, some ten times slower. `Router.warmup` compiles when you say so.
+            same without it, on numpy, three to ten times slower. `Router.warmup` compiles when you say so.
         journal : path, optional
             A file that keeps what `record` is told, made if there is none, and whose outcomes are folded in now.
             Several processes may share it. Without one, `record` lives in this process.
@@ -342,7 +342,7 @@ class Router:
             Stay unless the gain exceeds the cost of leaving; the same, but never leave for a weaker model; or
             choose each turn by itself.
         alpha, value_usd, min_accuracy, max_cost_usd, risk, policy, models
-            As in `route`, for every turn.
+            As in `route`, for every turn; a running `Budget` is no policy of a conversation.
 
         Raises
         ------
@@ -579,7 +579,8 @@ class Router:
     def export(self, path: str | Path) -> int:
         """Write the recorded outcomes as JSONL, all or nothing; returns how many.
 
-        The columns are those of an outcome table; `prompt` is there if its text was kept.
+        Columns: number, recorded_at, model, and what is known of score, output_tokens, cost_usd; `prompt` if its text
+        was kept, with which `add_model` reads the file.
 
         Raises
         ------

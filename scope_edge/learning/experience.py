@@ -77,7 +77,7 @@ class Experience:
     def export(self, path: str | os.PathLike[str], progress: Callable[[int], object] = lambda _: None) -> int:
         """Write the journal as JSONL, all or nothing; returns how many outcomes.
 
-        The columns are those of an outcome table; `prompt` is there if the text was kept.
+        `prompt` is there if the text was kept.
         """
         if not is_path(path) or not Path(path).name:
             raise UsageError("Not the path of a file to write", expected=f"{PATH}, that ends in a name", got=repr(path))

@@ -90,7 +90,7 @@ class Policy:
         The expected time to the last token. Models that do not state their speed do not meet it.
     risk : float in (0, 0.5], optional
         Count with P at this quantile of its credible interval, and with the cost that is exceeded with this
-        probability. 0.5 takes both as expected. The default depends on the policy.
+        probability. 0.5 takes both as expected, and is what is taken if nothing is said.
     safe_model : str, optional
         The model to take for prompts that are unlike every anchor. It has to be one that may be chosen.
     max_novelty : float in [0, 1]
