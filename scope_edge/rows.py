@@ -14,6 +14,8 @@ __all__ = ["json_lines", "named_rows", "polars_module", "read_file_rows", "read_
 
 Row = tuple[int, Mapping[str, Any]]
 
+_QUOTING = "Put text that holds a comma, a quote or a line break in double quotes, and double each quote within it."
+
 
 def named_rows(source: Any, what: str) -> tuple[str, list[Any]]:
     """The rows of a path, a list of mappings or a table, and what to call them in errors.
@@ -47,17 +49,7 @@ def read_file_rows(path: Path, what: str, lines: str | None = None) -> list[Any]
         if not path.exists():
             raise OutcomesError(f"No such file: {path}", expected=f"{what}, as {kinds}")
         if path.suffix == ".csv":
-            limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB
-            try:
-                with path.open(encoding="utf-8-sig", newline="") as file:
-                    reader = csv.DictReader(file)
-                    names = list(filter(None, reader.fieldnames or ()))
-                    if len(set(names)) < len(names):
-                        twice = next(name for name in names if names.count(name) > 1)
-                        raise OutcomesError(f"{path.name}: a column stands twice", got=repr(twice))
-                    return list(reader)
-            finally:
-                csv.field_size_limit(limit)
+            return _csv_rows(path)
         if path.suffix == ".jsonl":
             with path.open(encoding="utf-8-sig") as file:
                 return json_lines(file, path.name)
@@ -66,11 +58,46 @@ def read_file_rows(path: Path, what: str, lines: str | None = None) -> list[Any]
             return loaded if isinstance(loaded, list) else [loaded]
         if path.suffix == ".txt" and lines is not None:
             return [{lines: line} for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
-    except (OSError, ValueError, RecursionError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OutcomesError(f"Cannot read the {what} in {path}", got=str(error)) from error
     if path.suffix == ".parquet":
         return cast(list[Any], read_frame(path, polars_module().read_parquet).to_dicts())
     raise OutcomesError(f"Unknown kind of file for {what}", expected=kinds, got=path.name)
+
+
+def _csv_rows(path: Path) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = []
+    header: list[str] = []
+    begins = 1
+    limit = csv.field_size_limit(2**31 - 1)  # a prompt may be longer than csv's default of 128 kB
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            # strict: a quote that is never closed is an error, and not a field that holds the rest of the file.
+            reader = csv.reader(file, strict=True)
+            for cells in reader:
+                if not header:
+                    header = cells
+                    names = list(filter(None, header))
+                    if len(set(names)) < len(names):
+                        twice = next(name for name in names if names.count(name) > 1)
+                        raise OutcomesError(f"{path.name}: a column stands twice", got=repr(twice))
+                elif cells and len(cells) != len(header):
+                    raise OutcomesError(
+                        f"{path.name}, line {begins}: not a row of this table",
+                        expected=f"{len(header)} fields, as in the header",
+                        got=str(len(cells)),
+                        remedy=_QUOTING,
+                    )
+                elif cells:
+                    rows.append(dict(zip(header, cells, strict=True)))
+                begins = reader.line_num + 1
+    except csv.Error as error:
+        raise OutcomesError(
+            f"{path.name}, line {begins}: not CSV", got=f"{error}, read up to line {reader.line_num}", remedy=_QUOTING
+        ) from error
+    finally:
+        csv.field_size_limit(limit)
+    return rows
 
 
 def json_lines(lines: Iterable[str], name: str) -> list[Any]:

@@ -16,6 +16,7 @@ from scope_edge import Estimates, Price, Router
 from scope_edge.bundle import default_bundle, read_bundle
 from scope_edge.errors import OutcomesError, PriceError, UnknownModelError, UsageError
 from scope_edge.fingerprints import MISSING
+from scope_edge.outcome_rows import read_prompts
 
 PRICE = Price(input_usd_per_mtok=0.1, output_usd_per_mtok=0.4)
 TOPICS = ("sums with fractions", "French verbs", "sorting lists", "river names", "chess openings")
@@ -131,6 +132,30 @@ def test_a_csv_may_hold_a_long_prompt(own_router, tmp_path):
     path.write_text(f"score,prompt\n1,{'long ' * 40_000}\n", encoding="utf-8")
     own_router.add_model("guest", path, price=PRICE)
     assert card(own_router).n_outcomes == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("score,prompt\n1,hi\n0,Two, or three?\n", "line 3: not a row of this table, expected 2 fields, .* got 3"),
+        ("score,prompt,model\n1,hi,guest\n\n0,bye\n", "line 4: not a row of this table, expected 3 fields, .* got 2"),
+        ('score,prompt\n1,"Two\nlines"\n1,"He said hi\n0,bye\n', "line 4: not CSV, .* read up to line 5"),
+        ('score,prompt\n1,"He said hi\n0,"bye"\n1,hi\n', "line 2: not CSV, .* read up to line 3"),
+    ],
+)
+def test_a_csv_with_text_that_is_not_quoted_is_refused_by_its_line(own_router, tmp_path, text, message):
+    path = tmp_path / "outcomes.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(OutcomesError, match=rf"outcomes\.csv, {message}.*in double quotes"):
+        own_router.add_model("guest", path, price=PRICE)
+
+
+def test_the_quotes_of_a_csv_may_hold_commas_quotes_and_lines(tmp_path):
+    prompts = ['One, or "two"?', "Two\n\nlines,\r\nand a third", 'A 5" pipe']
+    path = tmp_path / "prompts.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["prompt", ""], *([prompt, ""] for prompt in prompts)])
+    assert read_prompts(path) == prompts
 
 
 # --- what a model's estimates say of it ---

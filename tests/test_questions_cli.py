@@ -151,8 +151,9 @@ def test_outputs_are_read_from_standard_input(run, monkeypatch):
     assert json.loads(run("grade", "mine.jsonl", "-", "--json")[1])["right"] == 2
 
 
-def test_a_row_without_text_is_missing_not_wrong(run):
-    written("outputs.jsonl", [*OUTPUTS[:1], {"id": "more", "output": None}])
+@pytest.mark.parametrize("nothing", [None, "", "\n", "   "])
+def test_a_row_without_text_is_missing_not_wrong(run, nothing):
+    written("outputs.jsonl", [*OUTPUTS[:1], {"id": "more", "output": nothing}])
     summary = json.loads(run("grade", "mine.jsonl", "outputs.jsonl", "--out", "outcomes.jsonl", "--json")[1])
     assert (summary["graded"], summary["right"]) == (1, 1)
     assert (summary["without_output"], summary["unanswered"]) == (["more"], ["city"])

@@ -104,7 +104,7 @@ def grade_outputs(questions: Sequence[Question], outputs: Any, model: str | None
             continue
         seen.add(name)
         output, counts = row["output"], token_counts(row, f"{file}, row {number}")
-        if output is None or output == "":
+        if output is None or (isinstance(output, str) and not output.strip()):
             without_output.append(name)
         elif isinstance(output, str):
             graded.append(Graded(by_id[name], grade(by_id[name], output), {**row, **counts}))
