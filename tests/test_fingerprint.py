@@ -12,6 +12,7 @@ from openai_server import Told, serving
 
 from scope_edge import Price, Router
 from scope_edge.endpoint import Answer, Endpoint, Failure, Patience
+from scope_edge.endpoint.reply import Reply
 from scope_edge.errors import EndpointError, UsageError
 from scope_edge.fingerprinting import Fingerprinting, Ledger, Limits
 from scope_edge.outcomes import read_table
@@ -54,6 +55,21 @@ def test_a_streamed_answer_has_its_text_its_tokens_its_cost_and_its_speed():
     assert body["temperature"] == 0.0
     assert "max_tokens" not in body
     assert body["messages"] == [{"role": "user", "content": "What is it then?"}]
+
+
+@pytest.mark.parametrize("space", ["\u2028", "\u2029", "\u0085", "\x0b", "\r\n"])
+def test_a_streamed_answer_may_hold_any_line_break(space):
+    text = f"Let me{space} see. {space}The answer is 42."
+    with serving({"p": Told(text)}) as server:
+        assert ask(server).text == text
+
+
+def test_an_error_of_null_is_none():
+    reply = Reply()
+    reply.take({"error": None, "choices": [{"message": {"content": "5"}, "finish_reason": "stop"}]})
+    assert reply.close(PRICE, None, 1.0).text == "5"
+    with pytest.raises(ValueError, match="overloaded"):
+        reply.take({"error": {"message": "overloaded"}, "choices": []})
 
 
 def test_cached_and_reasoning_tokens_are_charged_at_their_own_prices():

@@ -7,6 +7,7 @@ import json
 import random
 import re
 import time
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -147,7 +148,7 @@ class Endpoint:
                     return self._refusal(response.status_code, text), pause_s(response.headers)
                 first: float | None = None
                 if "text/event-stream" in response.headers.get("content-type", ""):
-                    async for line in response.aiter_lines():
+                    async for line in _lines(response.aiter_bytes()):
                         data = line.removeprefix("data:").strip()
                         if data == "[DONE]":
                             break
@@ -196,3 +197,13 @@ class Endpoint:
         if self._key:
             message = message.replace(self._key, "***")
         return " ".join(message.split())[:_MESSAGE_CHARS]
+
+
+async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """The lines of a stream. JSON may hold the other line breaks of Unicode as they are, so they end none."""
+    rest = b""
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line.decode("utf-8", "replace")
+    yield rest.decode("utf-8", "replace")

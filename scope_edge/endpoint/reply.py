@@ -89,7 +89,7 @@ class Reply:
         ValueError
             It is none.
         """
-        if not isinstance(chunk, Mapping) or "error" in chunk:
+        if not isinstance(chunk, Mapping) or chunk.get("error") is not None:
             raise ValueError(str(chunk)[:200])
         if isinstance(chunk.get("usage"), Mapping):
             self.usage = chunk["usage"]
