@@ -72,6 +72,28 @@ def test_an_error_of_null_is_none():
         reply.take({"error": {"message": "overloaded"}, "choices": []})
 
 
+@pytest.mark.parametrize(
+    ("message", "end"),
+    [
+        ({"content": ""}, "stop"),
+        ({"content": None}, "stop"),
+        ({"content": " \n"}, "stop"),
+        ({"content": "", "reasoning_content": "2 + 3 is 5."}, "stop"),
+        ({"content": None, "tool_calls": [{"function": {"name": "add", "arguments": "{}"}}]}, "tool_calls"),
+    ],
+)
+def test_an_answer_without_text_is_a_failure_that_is_paid(message, end):
+    reply = Reply()
+    usage = {"prompt_tokens": 10, "completion_tokens": 2}
+    reply.take({"choices": [{"message": message, "finish_reason": end}], "usage": usage})
+    failure = reply.close(PRICE, None, 1.0)
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.paid, failure.retriable) == ("empty", True, False)
+    assert failure.cost_usd == pytest.approx((10 * 1.0 + 2 * 4.0) / 1e6)
+    reply.finish_reason = "length"
+    assert reply.close(PRICE, None, 1.0).truncated
+
+
 def test_cached_and_reasoning_tokens_are_charged_at_their_own_prices():
     told = Told("x", output_tokens=10, reasoning_tokens=6, cached_tokens=3)
     with serving({"a b c d": told}) as server:
@@ -293,7 +315,10 @@ def test_no_failure_is_a_wrong_answer(asked, own_router, tmp_path):
     few = questions[:40]
     kinds = ["cut", "malformed", "hang", "filtered", "nothing", "long"]
     troubles = {few[i].prompt: [kind] for i, kind in enumerate(kinds)} | {few[9].prompt: ["500"] * 9}
-    told = told | {few[20].prompt: replace(told[few[20].prompt], finish_reason="length")}
+    told = told | {
+        few[20].prompt: replace(told[few[20].prompt], finish_reason="length"),
+        few[21].prompt: replace(told[few[21].prompt], text=" \n"),
+    }
     with serving(told, troubles=troubles) as server:
         job = fingerprinted(server, own_router, few, tmp_path / "ledger", patience=QUICK)
         summary = job.summary()
@@ -302,13 +327,24 @@ def test_no_failure_is_a_wrong_answer(asked, own_router, tmp_path):
         assert max(server.paid.values()) == 1
     assert again.summary() == summary
     assert summary.missing == {
-        "cut": 2, "malformed": 1, "refused": 1, "request": 1, "server": 1, "timeout": 1, "truncated": 1
+        "cut": 2, "empty": 1, "malformed": 1, "refused": 1, "request": 1, "server": 1, "timeout": 1, "truncated": 1
     }  # fmt: skip
-    assert (summary.asked, summary.verdicts, summary.truncated) == (40, 32, 1)
-    assert {row["prompt"] for row in job.rows()}.isdisjoint(troubles)
-    assert own_router.cards[-1].n_outcomes == 32
-    # What may have been paid counts as spent, at the most it may have cost.
-    assert sum(record.cost_usd > 0 for record in job.records if record.score is None) == 6
+    assert (summary.asked, summary.verdicts, summary.truncated) == (40, 31, 1)
+    assert {row["prompt"] for row in job.rows()}.isdisjoint([*troubles, few[21].prompt])
+    assert own_router.cards[-1].n_outcomes == 31
+    # What may have been paid counts as spent, at the most it may have cost where nothing was reported.
+    assert sum(record.cost_usd > 0 for record in job.records if record.score is None) == 7
+    reported = (len(few[21].prompt.split()) + 4 * told[few[21].prompt].output_tokens) / 1e6
+    assert job.ledger.records[few[21].id].cost_usd == pytest.approx(reported)
+
+
+def test_an_endpoint_that_never_says_a_word_is_left_after_a_round(asked, own_router, tmp_path):
+    questions, told = asked
+    silent = {prompt: replace(one, text="", reasoning_tokens=5) for prompt, one in told.items()}
+    with serving(silent) as server:
+        with pytest.raises(EndpointError, match=r"gives no answers, got the answer has no text \(finish_reason stop\)"):
+            fingerprinted(server, own_router, questions, tmp_path / "ledger")
+        assert server.paid.total() == 8
 
 
 def test_a_truncated_answer_may_be_counted_as_wrong(asked, own_router, tmp_path):

@@ -49,9 +49,9 @@ class Answer:
 class Failure:
     """Why there is no answer.
 
-    kind: key, model, request, stream, busy, server, connection, timeout, cut, malformed or refused. status: of HTTP,
-    None where none came. retriable: nothing can have been generated, so trying again costs nothing twice. remedy: what
-    may put it right, where that can be told.
+    kind: key, model, request, stream, busy, server, connection, timeout, cut, malformed, refused or empty. status: of
+    HTTP, None where none came. retriable: nothing can have been generated, so trying again costs nothing twice. remedy:
+    what may put it right, where that can be told. cost_usd: what was reported of it, None where nothing was.
     """
 
     kind: str
@@ -59,6 +59,7 @@ class Failure:
     retriable: bool
     message: str
     remedy: str = ""
+    cost_usd: float | None = None
 
     @property
     def paid(self) -> bool:
@@ -117,8 +118,12 @@ class Reply:
         output = _count(self.usage, "completion_tokens")
         reasoning = _count(self.usage.get("completion_tokens_details"), "reasoning_tokens")
         cached = _count(self.usage.get("prompt_tokens_details"), "cached_tokens")
+        cost_usd, text = _cost_usd(price, given, output, reasoning or 0, cached or 0), "".join(self.text)
+        if not text.strip() and self.finish_reason != "length":
+            said = f"the answer has no text (finish_reason {self.finish_reason})"
+            return Failure("empty", 200, False, said, cost_usd=cost_usd)
         return Answer(
-            text="".join(self.text),
+            text=text,
             input_tokens=given,
             output_tokens=output,
             reasoning_tokens=reasoning,
@@ -126,7 +131,7 @@ class Reply:
             finish_reason=self.finish_reason,
             time_to_first_token_s=first_token_s,
             seconds=seconds,
-            cost_usd=_cost_usd(price, given, output, reasoning or 0, cached or 0),
+            cost_usd=cost_usd,
         )
 
 

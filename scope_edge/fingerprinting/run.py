@@ -229,7 +229,8 @@ class Fingerprinting:
                     remedy=f"{failure.remedy} {again}" if failure.remedy else again,
                 )
         for row, failure in failed:
-            cost = costs[row] if failure.paid else 0.0
+            most = costs[row] if failure.paid else 0.0
+            cost = most if failure.cost_usd is None else failure.cost_usd
             self.ledger.add(_without_answer(self.questions[row].id, failure.kind, failure.message, cost))
 
     def _is_general(self, failure: Failure, *, alone: bool) -> bool:
