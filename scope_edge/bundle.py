@@ -45,6 +45,9 @@ _REBUILD = "Get the bundle again, or rebuild it with `scope-edge build`."
 
 Tensors = dict[str, NDArray[Any]]
 
+# The manifests that this process read or wrote last, by folder: others may change a bundle while it is changed here.
+_known: dict[Path, dict[str, Any]] = {}
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -75,6 +78,8 @@ def read_bundle(path: str | Path) -> Bundle:
     """
     verify(path, full=False)
     root = Path(path)
+    # Before the other files: what is read after a change by others must not pass for what they wrote.
+    _known[_real(root)] = _read_json(root / "manifest.json", dict)
     config = _read_json(root / "config.json", dict)
     for field, newest in (("format_version", (FORMAT_VERSION[0], sys.maxsize)), ("oldest_reader", FORMAT_VERSION)):
         needed = _version(config.get(field, "1.0" if field == "oldest_reader" else None), root)
@@ -193,12 +198,13 @@ def write_bundle(
     """Write a bundle beside its destination, then move it into place in one step.
 
     `encoder` is a folder with the encoder's files. An existing bundle is replaced; any other
-    existing folder is refused.
+    existing folder is refused. A link is followed.
 
     Raises
     ------
     BundleError
-        The destination cannot be written (for example a full disk). It is left as it was.
+        The destination cannot be written (for example a full disk), or is the bundle that the encoder was read from
+        and has changed since. It is left as it was.
     """
     import secrets
 
@@ -209,7 +215,8 @@ def write_bundle(
             got=encoder_hash(encoder)[:12] if (encoder / ENCODER_FILES[0]).exists() else "nothing there",
             remedy="Put the folder back as it was, and load it again.",
         )
-    target = check_target(path)
+    target = _real(check_target(path))
+    known = _known.get(target) if _real(encoder) == target else None
     staging: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -237,7 +244,8 @@ def write_bundle(
         _write_json(staging / "manifest.json", {"files": listed})
         for file in staging.iterdir():
             _sync(file)
-        _move_into_place(staging, target)
+        _move_into_place(staging, target, known)
+        _known[target] = {"files": listed}
     except OSError as error:
         raise BundleError(
             f"Cannot write the bundle {target}", got=str(error), remedy="What was there before is unchanged."
@@ -277,18 +285,36 @@ def encoder_hash(folder: Path) -> str:
     return hasher.hexdigest()
 
 
-def _move_into_place(staging: Path, target: Path) -> None:
-    if not target.exists():
+def _move_into_place(staging: Path, target: Path, known: dict[str, Any] | None) -> None:
+    """Put the bundle where it belongs; known: the manifest of the one that may stand there, None for any."""
+    if known is None and not target.exists():
         os.rename(staging, target)
         return
     old = staging.with_name(staging.name + "-old")
-    os.rename(target, old)
     try:
+        os.rename(target, old)
+    except FileNotFoundError:
+        raise _changed(target) from None  # another process is at this very step
+    try:
+        # Only now, when nobody else can change it any more.
+        if known is not None and _read_json(old / "manifest.json", dict) != known:
+            raise _changed(target)
         os.rename(staging, target)
-    except OSError:
+    except (OSError, BundleError):
         os.rename(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _changed(target: Path) -> BundleError:
+    return BundleError(
+        f"The bundle {target} has changed since it was read",
+        remedy="Run it again, or load it and make the change again; nothing was written.",
+    )
+
+
+def _real(folder: Path) -> Path:
+    return Path(os.path.realpath(folder))
 
 
 def _is_empty(path: Path) -> bool:

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +15,7 @@ from prompts import PROMPTS
 
 from scope_edge import Estimates, Price, Router
 from scope_edge.bundle import default_bundle, read_bundle
-from scope_edge.errors import OutcomesError, PriceError, UnknownModelError, UsageError
+from scope_edge.errors import BundleError, OutcomesError, PriceError, UnknownModelError, UsageError
 from scope_edge.fingerprints import MISSING
 from scope_edge.outcome_rows import read_prompts
 
@@ -452,6 +453,43 @@ def test_saving_over_the_bundle_it_came_from(small_bundle, tmp_path):
     loaded = Router.load(tmp_path / "own")
     assert same(loaded.estimate_batch(PROMPTS), router.estimate_batch(PROMPTS))
     assert [entry.name for entry in tmp_path.iterdir()] == ["own"]
+
+
+def test_what_others_made_of_the_bundle_meanwhile_is_not_lost(small_bundle, tmp_path):
+    shutil.copytree(small_bundle, tmp_path / "own")
+    router = Router.load(tmp_path / "own")
+    router.add_model("guest", MIXED, price=PRICE)
+    # As another process does it.
+    other = Router.load(small_bundle)
+    other.add_model("other", MIXED, price=PRICE)
+    other.save(tmp_path / "theirs")
+    shutil.rmtree(tmp_path / "own")
+    os.rename(tmp_path / "theirs", tmp_path / "own")
+    with pytest.raises(BundleError, match=r"own has changed since it was read\. Run it again"):
+        router.save(tmp_path / "own")
+    assert Router.load(tmp_path / "own").models == other.models
+    assert os.listdir(tmp_path) == ["own"]
+    router.save(tmp_path / "elsewhere")
+    again = Router.load(tmp_path / "own")
+    again.add_model("guest", MIXED, price=PRICE)
+    again.save(tmp_path / "own")
+    assert Router.load(tmp_path / "own").models == [*other.models, "guest"]
+
+
+def test_a_link_to_a_bundle_is_followed(small_bundle, tmp_path):
+    shutil.copytree(small_bundle, tmp_path / "real")
+    try:
+        (tmp_path / "link").symlink_to("real")
+        (tmp_path / "new link").symlink_to("new")
+    except OSError as error:
+        pytest.skip(f"no links here: {error}")
+    router = Router.load(tmp_path / "link")
+    router.add_model("guest", MIXED, price=PRICE)
+    for link in ("link", "new link"):
+        router.save(tmp_path / link)
+        assert (tmp_path / link).is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["link", "new", "new link", "real"]
+    assert Router.load(tmp_path / "real").models == Router.load(tmp_path / "new").models == router.models
 
 
 def test_a_saved_bundle_may_be_read_by_others(own_router, tmp_path):
