@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import sys
 
 import polars
@@ -200,6 +202,21 @@ def test_one_of_several_models_is_graded(run):
 
 
 # --- what cannot be done ---
+
+
+@pytest.mark.parametrize("words", [("questions", "--probe"), ("grade", "mine.jsonl", "outputs.jsonl")])
+def test_a_full_disk_leaves_what_was_there_and_nothing_else(run, tmp_path, monkeypatch, words):
+    written("out.jsonl", MINE)
+    before = sorted(tmp_path.iterdir())
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    code, _, err = run(*words, "--out", "out.jsonl")
+    assert (code, "Cannot write out.jsonl, got" in err) == (2, True)
+    assert loaded("out.jsonl") == MINE
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize(
