@@ -79,6 +79,35 @@ def test_a_dry_run_sends_nothing_and_writes_nothing(asked, fingerprint, tmp_path
     assert [file.name for file in tmp_path.iterdir()] == ["questions.jsonl"]
 
 
+def test_a_dry_run_keeps_to_the_money(asked, fingerprint):
+    with serving(asked[1]) as server:
+        whole = json.loads(fingerprint(server.url, "--dry-run", "--json")[1])
+        some = json.loads(fingerprint(server.url, "--dry-run", "--json", "--max-usd", "0.02")[1])
+        assert 0.01 < some["expected_usd"] <= 0.02 < whole["expected_usd"]
+        assert 8 <= some["asked_at_most"] < whole["asked_at_most"]
+        code, out, err = fingerprint(server.url, "--dry-run", "--max-usd", "0")
+        assert (code, out, "too low for the first question" in err) == (2, "", True)
+        assert not server.calls
+
+
+def test_a_dry_run_counts_what_was_asked_before(asked, fingerprint, tmp_path):
+    with serving(asked[1]) as server:
+        spent = json.loads(fingerprint(server.url, "--max-questions", "16", "--json")[1])["cost_usd"]
+        ledger = (tmp_path / "out.asked.jsonl").read_bytes()
+        plan = json.loads(fingerprint(server.url, "--dry-run", "--max-questions", "20", "--json")[1])
+        assert (plan["asked"], plan["asked_at_most"], plan["spent_usd"]) == (16, 20, spent)
+        assert len(plan["first_round"]) == 4
+        assert plan["interval_before"]["half_width"] < 0.3
+        code, out, _ = fingerprint(server.url, "--dry-run", "--max-questions", "16")
+        assert (code, server.paid.total()) == (0, 16)
+        assert out.startswith("16 asked already, for ")
+        assert "Nothing is asked: the limit of 16 questions is reached" in out
+        assert "the money is spent" in fingerprint(server.url, "--dry-run", "--max-usd", "0.001")[1]
+        code, _, err = fingerprint(server.url, "--dry-run", "--concurrency", "4")
+        assert (code, "out.asked.jsonl is the ledger of another run" in err) == (2, True)
+    assert (tmp_path / "out.asked.jsonl").read_bytes() == ledger
+
+
 def test_results_on_generated_questions_count_less(fingerprint, asked, small_bundle, tmp_path):
     told = next(iter(asked[1].values()))
     items = probe_items()

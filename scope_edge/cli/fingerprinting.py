@@ -9,7 +9,6 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -151,8 +150,8 @@ def fingerprint(
     }  # fmt: skip
     file = target.with_name(f"{target.name}.asked.jsonl") if work is None else work
     if dry_run:
-        with TemporaryDirectory() as folder, Ledger(Path(folder) / "none", header) as nothing:
-            _show_plan(Fingerprinting(router, name, offered, price, nothing, limits), as_json)
+        with Ledger(file, header, kept=False) as ledger:
+            _show_plan(Fingerprinting(router, name, offered, price, ledger, limits), as_json)
         return
 
     async def run(job: Fingerprinting) -> None:
@@ -228,21 +227,32 @@ class _Bar:
 
 
 def _show_plan(job: Fingerprinting, as_json: bool) -> None:
-    """What would be asked first, and what all of it may cost; nothing is known of the model yet."""
+    """What would be asked next, and what all of it may cost a model of which nothing is known."""
     first = [job.questions[row].id for row in job.next_round()]
-    expected = float(job.forecast.expected_usd().mean()) * job.most
+    asked, spent_usd, max_usd = len(job.asked), job.ledger.cost_usd, job.limits.max_usd
+    more = job.most - asked if first else 0
+    each = float(job.forecast.expected_usd().mean())
+    if first and max_usd is not None and more * each > max_usd - spent_usd:
+        more = max(len(first), int((max_usd - spent_usd) / each))
     plan: dict[str, Any] = {
         "questions": len(job.questions),
-        "asked_at_most": job.most,
+        "asked": asked,
+        "spent_usd": spent_usd,
+        "asked_at_most": asked + more,
         "first_round": first,
-        "expected_usd": expected,
+        "expected_usd": more * each,
         "interval_before": asdict(job.interval),
+        "stopped": job.stopped,
     }
     if as_json:
         print_json(plan)
         return
-    console.print(f"{job.most} of {len(job.questions)} questions at most, for about {expected:.4f} USD")
-    console.print(f"First: {escape(', '.join(first))}")
+    before = f"{asked} asked already, for {spent_usd:.4f} USD; " if asked else ""
+    console.print(
+        f"{before}{asked + more} of {len(job.questions)} questions at most, for about {more * each:.4f} USD"
+        + (" more" if asked else "")
+    )
+    console.print(f"First: {escape(', '.join(first))}" if first else f"Nothing is asked: {job.stopped}")
 
 
 def _show(name: str, summary: Summary, out: Path) -> None:

@@ -9,8 +9,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from scope_edge.errors import UsageError
 from scope_edge.questions import Question
@@ -56,6 +57,8 @@ class Ledger:
     header : mapping
         What decides the outcome: model, base_url, questions, prices. Another run's file is refused, unless nothing was
         answered or may have been charged for in it: it is begun anew.
+    kept : bool
+        Whether the file is written. Otherwise it is read, if there is one, and what is noted is forgotten at the end.
 
     Raises
     ------
@@ -63,17 +66,17 @@ class Ledger:
         The file is another run's, in use, damaged before its last line, or cannot be written.
     """
 
-    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, header: Mapping[str, Any], *, kept: bool = True) -> None:
         self.path = path
         self.records: dict[str, Record] = {}
         self.sent: dict[str, list[float]] = {}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = path.open("a+b")
+            self._file = _opened(path) if kept else _copy(path)
         except OSError as error:
-            raise UsageError(f"Cannot write {path}", got=str(error)) from error
+            raise UsageError(f"Cannot {'write' if kept else 'read'} {path}", got=str(error)) from error
         try:
-            _lock(self._file, path)
+            if kept:
+                _lock(self._file, path)
             self.resumed = self._read({"format": FORMAT, **header})
         except BaseException:
             self._file.close()
@@ -197,7 +200,20 @@ def question_hash(questions: Sequence[Question]) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
+def _opened(path: Path) -> IO[bytes]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+b")
+
+
+def _copy(path: Path) -> IO[bytes]:
+    """A file without a name that holds what the named one does, if there is one."""
+    found = path.read_bytes() if path.exists() else b""
+    file = TemporaryFile()  # noqa: SIM115 - the ledger closes it
+    file.write(found)
+    return file
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
     """Keep a second run off the same file, where the system can."""
     try:
         import fcntl

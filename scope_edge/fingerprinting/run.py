@@ -143,7 +143,23 @@ class Fingerprinting:
         return self._offer.interval(self.belief)
 
     def next_round(self) -> list[int]:
-        """The rows of the questions to ask next; nothing, and the reason in `stopped`, when the run is over."""
+        """The rows of the questions to ask next; nothing, and the reason in `stopped`, when the run is over.
+
+        Raises
+        ------
+        UsageError
+            The money is not enough for the first question.
+        """
+        chosen = self._chosen()
+        costs = self._at_most_usd()
+        admitted = self._affordable(chosen, costs)
+        if chosen and not admitted:
+            self._say_what_one_costs(costs[chosen[0]])
+            self.stopped = "the money is spent"
+        return admitted
+
+    def _chosen(self) -> list[int]:
+        """The same, whatever it costs."""
         limits, asked, belief = self.limits, self.asked, self.belief
         n = min(limits.round_size, self.most - len(asked))
         if n > 0 and (begun := self.ledger.unfinished):
@@ -172,13 +188,7 @@ class Fingerprinting:
             The money is not enough for the first question.
         """
         while chosen := self.next_round():
-            costs = self.forecast.at_most_usd(self._known_tokens())
-            admitted = self._affordable(chosen, costs)
-            if not admitted:
-                self._say_what_one_costs(costs[chosen[0]])
-                self.stopped = "the money is spent"
-                return
-            await self._ask_all(admitted, ask, costs, watch)
+            await self._ask_all(chosen, ask, self._at_most_usd(), watch)
             self.rounds += 1
             watch(self)
 
@@ -298,6 +308,9 @@ class Fingerprinting:
     def _score(self, row: int) -> float | None:
         record = self.ledger.records.get(self.questions[row].id)
         return None if record is None else record.score
+
+    def _at_most_usd(self) -> Float:
+        return self.forecast.at_most_usd(self._known_tokens())
 
     def _known_tokens(self) -> Float:
         """Output tokens of every question that was answered, NaN elsewhere."""
