@@ -30,7 +30,9 @@ _FIELDS = {
     "cached_input_usd_per_mtok": "cache_read_input_token_cost",
     "reasoning_usd_per_mtok": "output_cost_per_reasoning_token",
 }
-_DATED = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
+_MONTH, _DAY = "(0[1-9]|1[0-2])", "(0[1-9]|[12][0-9]|3[01])"
+# Other numbers at the end of a name are sizes of contexts, versions and the like.
+_DATED = re.compile(f"[-@](20[0-9]{{2}}(-{_MONTH}-{_DAY}|{_MONTH}{_DAY})|{_MONTH}{_DAY})$")
 
 
 @dataclass(frozen=True)

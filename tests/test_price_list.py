@@ -120,6 +120,13 @@ def test_nothing_is_guessed(prices, model):
         prices.find(model)
 
 
+@pytest.mark.parametrize("end", ["-8192", "-4096", "-1300", "-0632", "-2024", "-2024-13-06", "-20241306", "@10000000"])
+def test_a_number_that_cannot_be_a_date_is_none(tmp_path, end):
+    prices = PriceList.read(written(tmp_path / "prices.json", **{f"groq/llama3-70b{end}": entry(0.59, 0.79)}))
+    assert prices.look_up("llama3-70b") is None
+    assert prices.look_up(f"gpt-4o{end}") is None
+
+
 def test_close_names_are_suggested_and_not_taken(prices):
     with pytest.raises(PriceError, match=r"only similar names: gpt-4o.*--alias 'gpt-4oo=KEY'"):
         prices.find("gpt-4oo")
