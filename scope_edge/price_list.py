@@ -31,8 +31,8 @@ _FIELDS = {
     "reasoning_usd_per_mtok": "output_cost_per_reasoning_token",
 }
 _MONTH, _DAY = "(0[1-9]|1[0-2])", "(0[1-9]|[12][0-9]|3[01])"
-# Other numbers at the end of a name are sizes of contexts, versions and the like.
-_DATED = re.compile(f"[-@](20[0-9]{{2}}(-{_MONTH}-{_DAY}|{_MONTH}{_DAY})|{_MONTH}{_DAY})$")
+# A whole date, month and day, or year and month. Other numbers at the end of a name are sizes of contexts and the like.
+_DATED = re.compile(f"[-@](20[0-9]{{2}}(-{_MONTH}-{_DAY}|{_MONTH}{_DAY})|{_MONTH}{_DAY}|2[0-9]{_MONTH})$")
 
 
 @dataclass(frozen=True)

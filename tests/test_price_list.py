@@ -127,6 +127,12 @@ def test_a_number_that_cannot_be_a_date_is_none(tmp_path, end):
     assert prices.look_up(f"gpt-4o{end}") is None
 
 
+@pytest.mark.parametrize("end", ["-2407", "-0613", "@20240229", "-20240806", "-2024-08-06"])
+def test_a_date_may_be_written_in_any_of_the_usual_ways(tmp_path, end):
+    prices = PriceList.read(written(tmp_path / "prices.json", **{f"mistral-large{end}": entry(2, 6)}))
+    assert prices.find("mistral-large").rule == "without the date"
+
+
 def test_close_names_are_suggested_and_not_taken(prices):
     with pytest.raises(PriceError, match=r"only similar names: gpt-4o.*--alias 'gpt-4oo=KEY'"):
         prices.find("gpt-4oo")

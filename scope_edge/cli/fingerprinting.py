@@ -163,8 +163,9 @@ def fingerprint(
         job = Fingerprinting(router, name, offered, price, ledger, limits)
         try:
             asyncio.run(run(job))
-            summary = job.add(replace=replace)
-            router.save(target)
+            latest = Router.load(bundle)  # asking took its time, in which others may have changed the bundle
+            summary = job.add(replace=replace, to=latest)
+            latest.save(target)
         except KeyboardInterrupt:
             kept = f"what was answered is kept in {file}" if ledger.records else "nothing was answered yet"
             sys.stderr.write(f"scope-edge: stopped; {kept}: run the same command again\n")

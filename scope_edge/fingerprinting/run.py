@@ -288,8 +288,8 @@ class Fingerprinting:
         equivalent = self._offer.random_equivalent(belief, interval.half_width, 20 * len(self.questions))
         return summarise(self.records, self.ledger, interval, self._accuracy_over, equivalent, self.stopped)
 
-    def add(self, *, replace: bool = False) -> Summary:
-        """Add the model to the router, with the speed that was measured.
+    def add(self, *, replace: bool = False, to: Router | None = None) -> Summary:
+        """Add the model to the router, or to another one of the same encoder, with the speed that was measured.
 
         Raises
         ------
@@ -299,10 +299,11 @@ class Fingerprinting:
         rows, summary = self.rows(), self.summary()
         if not rows:
             raise UsageError(f"Nothing is known of {self.name!r}", got="no question with a verdict")
-        self._router.add_model(self.name, rows, self.price, replace=replace)
+        router = self._router if to is None else to
+        router.add_model(self.name, rows, self.price, replace=replace)
         first, speed = summary.time_to_first_token_s, summary.tokens_per_second
         if first is not None or speed is not None:
-            self._router.describe_model(self.name, time_to_first_token_s=first, tokens_per_second=speed)
+            router.describe_model(self.name, time_to_first_token_s=first, tokens_per_second=speed)
         return summary
 
     def _score(self, row: int) -> float | None:
