@@ -10,6 +10,7 @@ from tables import MODELS, OUTCOMES, QUERIES, write
 
 from scope_edge.errors import OutcomesError, UsageError
 from scope_edge.importing.formats import FORMATS, detect, named
+from scope_edge.importing.questions import digest
 from scope_edge.outcomes import read_table
 from scope_edge.price_source import PriceSource
 
@@ -65,6 +66,35 @@ def test_an_import_of_an_import_is_the_same(tmp_path):
     imported(tmp_path / "again", tmp_path / "out")
     for name in ("queries", "outcomes"):
         assert table(tmp_path / "again", name) == table(tmp_path / "out", name)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("ids", [{}, {"query_id": "q{}"}])
+def test_a_prompt_of_an_earlier_import_and_of_a_new_log_is_one_query(tmp_path, ids, order):
+    def rows(model: str, ids: dict[str, str]) -> list[dict]:
+        given = [{name: text.format(i) for name, text in ids.items()} for i in range(20)]
+        return [{"prompt": f"{i}?", "model": model, "score": 1, **given[i]} for i in range(20)]
+
+    imported(tmp_path / "before", jsonl(tmp_path / "old.jsonl", *rows("a", ids)))
+    both = [tmp_path / "before", jsonl(tmp_path / "new.jsonl", *rows("a", {}), *rows("b", {}))]
+    report = imported(tmp_path / "out", *both[::order])
+    assert (report["n_queries"], report["n_outcomes"], report["n_repeated"]) == (20, 40, 20)
+    merged = read_table(tmp_path / "out")
+    assert merged.scores.tolist() == [[1, 1]] * 20
+    assert (merged.query_ids[0] == "q0") is (bool(ids) and order == 1)
+
+
+def test_the_hash_of_another_prompt_is_no_id(tmp_path):
+    of_one = digest("One?").hex()
+    log = jsonl(
+        tmp_path / "log.jsonl",
+        {"prompt": "One?", "model": "a", "score": 1},
+        {"query_id": of_one, "prompt": "Two?", "model": "a", "score": 1},
+        {"query_id": of_one, "model": "b", "score": 1},
+    )
+    imported(tmp_path / "out", log)
+    assert [row[:2] for row in outcomes(tmp_path / "out")] == [("One?", "a"), ("One?", "b")]
+    assert reasons(tmp_path / "out") == [(2, "query_id of another prompt")]
 
 
 def test_a_folder_of_logs_is_read_in_order(tmp_path):

@@ -260,12 +260,13 @@ def test_a_split_that_the_log_gives_is_kept_and_never_split_again(tmp_path):
     log = jsonl(
         tmp_path / "log.jsonl", {**ROW, "split": "ood"}, {**ROW, "prompt": "ONE?"},
         {**ROW, "prompt": "one?", "split": "train"}, {**ROW, "prompt": "Two?", "split": "ood"},
+        {**ROW, "model": "b", "split": "test"}, {**ROW, "model": "b", "query_id": "other", "split": "test"},
     )  # fmt: skip
     imported(tmp_path / "out", log)
     assert [(row["prompt"], row["split"]) for row in table(tmp_path / "out", "queries")] == [
         ("One?", "ood"), ("ONE?", "ood"), ("Two?", "ood"),
     ]  # fmt: skip
-    assert reasons(tmp_path / "out") == [(3, "prompt of another split")]
+    assert reasons(tmp_path / "out") == [(line, "prompt of another split") for line in (3, 5, 6)]
 
 
 @given(st.text(), st.tuples(st.integers(1, 100), st.integers(0, 100)))

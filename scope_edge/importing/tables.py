@@ -1,11 +1,12 @@
 """The table folder that an import makes, gathered row by row.
 
-Prompts go to disk as they come; kept in memory are 16 bytes for each prompt and for each stem, and 24 bytes for each
-outcome.
+Prompts go to disk as they come; kept in memory are 16 bytes for each prompt, for each stem and for each query_id of the
+log's own, and 24 bytes for each outcome.
 """
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = ["Duplicates", "Tables", "check_polars"]
 Duplicates = Literal["mean", "first", "error"]
 
 _PART_ROWS, _PART_CHARS = 20_000, 2**24
+_DIGEST = re.compile("[0-9a-f]{32}")
 _SCHEMA = ("query_id", "source", "category", "prompt", "split")
 
 
@@ -35,9 +37,10 @@ class Tables:
     def __init__(self, work: Path, prices: PriceSource, shares: Sequence[float]) -> None:
         self._work, self._shares = work, shares
         self.models = ModelTable(prices)
-        self._index_of: dict[bytes, int] = {}
+        self._index_of: dict[bytes, int] = {}  # by the prompt's digest, and by the key of a given id
         self._digests: list[bytes] = []  # of the prompts, by index
-        self._splits: dict[bytes, str] = {}
+        self._split_of: list[str] = []  # by the same index
+        self._splits: dict[bytes, str] = {}  # by the digest of the stem
         self._waiting: list[tuple[str, str, str, str, str]] = []
         self._chars = self._waiting_chars = 0
         self._parts: list[Path] = []
@@ -50,7 +53,7 @@ class Tables:
     @property
     def n_queries(self) -> int:
         """Different prompts so far."""
-        return len(self._index_of)
+        return len(self._digests)
 
     @property
     def n_outcomes(self) -> int:
@@ -86,7 +89,7 @@ class Tables:
             column.append(value)
 
     def _index(self, question: Question, source: str) -> int:
-        """The row of a question in the queries table, which is a new one where it was not seen before."""
+        """The row of a question in the queries table, which is a new one where its prompt was not seen before."""
         given = None if question.query_id in (None, "") else checks.label(question.query_id)
         if given is not None and ("\n" in given or not given.strip()):
             raise Rejected("query_id over several lines, or blank")
@@ -101,33 +104,37 @@ class Tables:
         except UnicodeEncodeError:
             raise Rejected("text that is not Unicode", "lone surrogates, or bytes that are not UTF-8") from None
         key = of_prompt if given is None else _key(given)
-        known = self._index_of.get(key)
-        if known is not None:
-            if self._digests[known] != of_prompt:
-                raise Rejected("query_id of another prompt")
-            return known
+        known = self._index_of.get(key, self._index_of.get(of_prompt))
+        if known is None:
+            known = self._add_query(given or of_prompt.hex(), prompt, of_prompt, question, source)
+        elif self._digests[known] != of_prompt:
+            raise Rejected("query_id of another prompt")
+        else:
+            _check_split(self._split_of[known], question.split)
+        self._index_of[of_prompt] = self._index_of[key] = known
+        return known
+
+    def _add_query(self, query_id: str, prompt: str, of_prompt: bytes, question: Question, source: str) -> int:
         source = source if question.source in (None, "") else checks.label(question.source)
         category = "" if question.category in (None, "") else checks.label(question.category)
         split = self._split(prompt, question.split)
-        self._index_of[key] = len(self._digests)
         self._digests.append(of_prompt)
-        self._waiting.append((given or of_prompt.hex(), source, category, prompt, split))
+        self._split_of.append(split)
+        self._waiting.append((query_id, source, category, prompt, split))
         self._waiting_chars += len(prompt)
         if len(self._waiting) >= _PART_ROWS or self._waiting_chars >= _PART_CHARS:
             self._write_part()
-        return self._index_of[key]
+        return len(self._digests) - 1
 
     def _split(self, prompt: str, given: Any) -> str:
         of_stem = digest(stem(prompt))
-        wanted = None if given in (None, "") else checks.label(given)
         split = self._splits.get(of_stem)
         if split is None:
             # As one string object each, for there are as many of them as prompts.
-            split = wanted or split_of(of_stem, self._shares)
+            split = split_of(of_stem, self._shares) if given in (None, "") else checks.label(given)
             split = next((name for name in SPLITS if name == split), split)
             self._splits[of_stem] = split
-        elif wanted is not None and wanted != split:
-            raise Rejected("prompt of another split", f"{split}, and here {ascii(wanted)[:40]}")
+        _check_split(split, given)
         return split
 
     def _write_part(self) -> None:
@@ -224,6 +231,12 @@ def check_polars() -> None:
         raise MissingExtraError("Importing a log", "polars", "build") from error
 
 
+def _check_split(split: str, given: Any) -> None:
+    """Refuse a row that puts a prompt, which has a split, into another."""
+    if given not in (None, "") and given != split:
+        raise Rejected("prompt of another split", f"{split}, and here {ascii(given)[:40]}")
+
+
 def _key(query_id: str) -> bytes:
-    """The key of a given id, which no digest of a prompt can be."""
-    return b"i" + digest(query_id)
+    """The key of a given id: the digest of its prompt where an earlier import made it of that, else what none can be."""
+    return bytes.fromhex(query_id) if _DIGEST.fullmatch(query_id) else b"i" + digest(query_id)
