@@ -244,6 +244,39 @@ def test_requests_in_a_csv_hold_json(tmp_path):
     assert outcomes(tmp_path / "out") == [("Hi?", "a", 1.0, 30.0, 7.0)]
 
 
+ANTHROPIC = {"input_tokens": 36, "cache_read_input_tokens": 1000, "output_tokens": 50}
+REASONING = {"prompt_tokens": 36, "completion_tokens": 50, "completion_tokens_details": {"reasoning_tokens": 500}}
+
+
+@pytest.mark.parametrize("usage", [ANTHROPIC, REASONING, {**ANTHROPIC, "input_tokens": 0}, {**REASONING, **ANTHROPIC}])
+def test_tokens_of_a_csv_count_as_those_of_a_jsonl(tmp_path, usage):
+    row = {**REQUEST, **usage}
+    imported(tmp_path / "jsonl", jsonl(tmp_path / "log.jsonl", row))
+    sheet = tmp_path / "log.csv"
+    with sheet.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(row)
+        rows.writerow([value if isinstance(value, str) else json.dumps(value) for value in row.values()])
+    imported(tmp_path / "csv", sheet)
+    assert outcomes(tmp_path / "csv") == outcomes(tmp_path / "jsonl")
+    assert table(tmp_path / "csv", "models") == table(tmp_path / "jsonl", "models")
+
+
+@pytest.mark.parametrize("said", ['["a", "b"]', '{"a": 1}', '[{"a": 1}]', "[1]", "[not JSON", '{"messages": []}'])
+@pytest.mark.parametrize("field", ["input", "prompt"])
+def test_a_prompt_may_be_json_itself(tmp_path, said, field):
+    log = jsonl(tmp_path / "log.jsonl", {"model": "a", field: said, "score": 1})
+    imported(tmp_path / "out", log, format="requests")
+    assert outcomes(tmp_path / "out")[0][0] == said
+
+
+def test_messages_that_are_none_are_no_prompt(tmp_path):
+    texts = ["[]", "{}", json.dumps([{"role": "system", "content": "Be brief."}])]
+    log = jsonl(tmp_path / "log.jsonl", REQUEST, *({**REQUEST, "messages": said} for said in texts))
+    imported(tmp_path / "out", log)
+    assert reasons(tmp_path / "out") == [(line, "no prompt") for line in (2, 3, 4)]
+
+
 # --- detection ---
 
 

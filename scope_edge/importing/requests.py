@@ -17,8 +17,9 @@ Sources: LiteLLM's StandardLoggingPayload and its documentation of logging, Open
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from scope_edge.importing.entries import Answer, Model, Question, Rejected, nested, text
 
@@ -41,7 +42,7 @@ def answers(row: Mapping[str, Any]) -> Iterator[Answer]:
     output, inputs, thinks = _tokens(usage)
     said = next((part[name] for part in (row, request) for name in _TEXTS if part.get(name)), None)
     yield Answer(
-        Question(_prompt(nested(said)), source=row.get("source"), category=row.get("category")),
+        Question(_prompt(said), source=row.get("source"), category=row.get("category")),
         Model(
             text(row, "model") or text(request, "model") or text(response, "model"), {"thinks": True} if thinks else {}
         ),
@@ -57,11 +58,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _prompt(said: Any) -> Any:
-    if isinstance(said, Mapping):
-        said = said.get("messages")
-    if not isinstance(said, list):
-        return said
-    for message in reversed(said):
+    parsed = nested(said)
+    messages = parsed.get("messages") if isinstance(parsed, Mapping) else parsed
+    if isinstance(said, str) and parsed and not _are_messages(messages):
+        return said  # a prompt that is JSON itself, perhaps
+    if not isinstance(messages, list):
+        return messages
+    for message in reversed(messages):
         if isinstance(message, Mapping) and message.get("role") == "user":
             content = message.get("content")
             if isinstance(content, list):
@@ -71,22 +74,31 @@ def _prompt(said: Any) -> Any:
     return None
 
 
+def _are_messages(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(message, Mapping) and "role" in message for message in value)
+
+
 def _tokens(usage: Mapping[str, Any]) -> tuple[Any, Any, bool]:
     """Output and input tokens that were paid for, and whether the model was seen to reason."""
     details = _mapping(usage.get("completion_tokens_details") or usage.get("output_tokens_details"))
-    reasoning = details.get("reasoning_tokens")
-    output, inputs = usage.get("completion_tokens"), usage.get("prompt_tokens")
+    reasoning = _count(details.get("reasoning_tokens")) or 0
+    output, inputs = text(usage, "completion_tokens", "output_tokens"), text(usage, "prompt_tokens")
     if inputs is None:
-        inputs = usage.get("input_tokens")
+        inputs = text(usage, "input_tokens")
         on_top = [usage.get(name) for name in ("cache_read_input_tokens", "cache_creation_input_tokens")]
-        if _is_count(inputs):
-            inputs += sum(count for count in on_top if _is_count(count))
-    if output is None:
-        output = usage.get("output_tokens")
-    if _is_count(reasoning) and _is_count(output) and reasoning > output:
-        output += reasoning
-    return output, inputs, _is_count(reasoning) and reasoning > 0
+        if (count := _count(inputs)) is not None:
+            inputs = count + sum(_count(value) or 0 for value in on_top)
+    if (count := _count(output)) is not None and reasoning > count:
+        output = count + reasoning
+    return output, inputs, reasoning > 0
 
 
-def _is_count(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _count(value: Any) -> float | None:
+    """A number, which a .csv holds as text; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

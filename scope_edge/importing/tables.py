@@ -238,5 +238,5 @@ def _check_split(split: str, given: Any) -> None:
 
 
 def _key(query_id: str) -> bytes:
-    """The key of a given id: the digest of its prompt where an earlier import made it of that, else what none can be."""
+    """The key of a given id: the digest that it is where an earlier import gave it, else what no digest can be."""
     return bytes.fromhex(query_id) if _DIGEST.fullmatch(query_id) else b"i" + digest(query_id)
