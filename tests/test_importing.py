@@ -2,6 +2,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
 
 import polars
 import pytest
@@ -11,6 +16,7 @@ from imports import imported, jsonl, outcomes, reasons, rejected, table
 
 from scope_edge.errors import OutcomesError, PriceError, UsageError
 from scope_edge.importing import records
+from scope_edge.importing.pipeline import FILES
 from scope_edge.importing.questions import digest, normalised, split_of, stem
 from scope_edge.outcomes import read_table
 from scope_edge.price_source import PriceSource
@@ -377,6 +383,52 @@ def test_other_folders_are_left_alone(tmp_path):
     with pytest.raises(UsageError, match="The log lies in"):
         imported(tmp_path / "out", tmp_path / "out")
     assert outcomes(tmp_path / "out")
+
+
+def test_a_folder_that_cannot_be_moved_is_written_into(tmp_path, monkeypatch):
+    # A mount point, such as a volume of Docker: neither it nor what lies beside it can be renamed into its place.
+    imported(tmp_path / "out", jsonl(tmp_path / "log.jsonl", ROW))
+    inode = (tmp_path / "out").stat().st_ino
+    imported(tmp_path / "out", jsonl(tmp_path / "log.jsonl", GOOD))
+    assert [row[0] for row in outcomes(tmp_path / "out")] == ["Good?"]
+    assert (tmp_path / "out").stat().st_ino == inode
+    monkeypatch.chdir(tmp_path / "out")
+    imported(Path("."), Path("../log.jsonl"))
+    assert sorted(entry.name for entry in Path(".").iterdir()) == sorted(FILES)
+
+
+def full_disk(*arguments, **options):
+    raise polars.exceptions.ComputeError("No space left on device (os error 28)\nand what polars was at")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_full_disk_is_one_error_and_loses_nothing(tmp_path, monkeypatch, there):
+    if there:
+        imported(tmp_path / "out", jsonl(tmp_path / "log.jsonl", ROW))
+    log = jsonl(tmp_path / "log.jsonl", GOOD)
+    with monkeypatch.context() as patch:
+        patch.setattr(polars.DataFrame, "write_parquet", full_disk)
+        with pytest.raises(UsageError, match=r"^Cannot write .*out, got No space left on device \(os error 28\)$"):
+            imported(tmp_path / "out", log)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["log.jsonl", "out"][: 1 + there]
+    if there:
+        assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == sorted(FILES)
+        assert [row[0] for row in outcomes(tmp_path / "out")] == ["One?"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_a_killed_import_left_is_cleared(tmp_path, there):
+    log = jsonl(tmp_path / "log.jsonl", ROW)
+    if there:
+        imported(tmp_path / "out", log)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    place = tmp_path / "out" if there else tmp_path
+    dead, live = (place / f".out-import-{platform.node()}-{process}" for process in (gone.pid, os.getppid()))
+    for left in (dead, live):
+        (left / "made").mkdir(parents=True)
+    imported(tmp_path / "out", log)
+    assert [left.exists() for left in (dead, live)] == [False, True]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

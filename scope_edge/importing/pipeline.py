@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -53,7 +55,7 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
     paths : sequence of Path
         Logs, table folders, or folders of logs.
     out : Path
-        A new folder, an empty one, or one of an earlier import, which is replaced.
+        A new folder, an empty one, or one of an earlier import, whose files are replaced once all of the new are there.
 
     Returns
     -------
@@ -71,12 +73,14 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
         An option, or the folder to write.
     """
     check_polars()
+    from polars.exceptions import PolarsError
+
     _check_options(options)
     sources = [
         source for path in paths for source in sources_of(path, named(options.format) if options.format else None)
     ]
     _check_target(out, [path for path, _ in sources])
-    work = out.absolute().with_name(f".{out.name}-{os.getpid()}")
+    work = _work_folder(out)
     made = work / "made"
     try:
         made.mkdir(parents=True)
@@ -93,14 +97,51 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
             "not_in_logs": options.prices.strangers(tables.models.known),
             **tables.write(made, options.duplicates),
         }
-        if out.exists():
-            shutil.rmtree(out)
-        made.rename(out)
-    except OSError as error:
-        raise UsageError(f"Cannot write {out}", got=str(error)) from error
+        _move_into_place(made, out)
+    except (OSError, PolarsError) as error:
+        raise UsageError(f"Cannot write {out}", got=str(error).splitlines()[0]) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return report
+
+
+def _work_folder(out: Path) -> Path:
+    """A folder to work in, on the disk of `out`: inside it where it is there, for it may be a mount point.
+
+    Those that killed imports left there are cleared.
+    """
+    place = out if out.is_dir() else out.absolute().parent
+    prefix = f"{_work_prefix(out)}{platform.node()}-"  # the processes of other machines are not seen from here
+    with suppress(OSError):
+        for entry in place.iterdir():
+            process = entry.name.removeprefix(prefix)
+            if entry.name.startswith(prefix) and process.isdecimal() and not _is_running(int(process)):
+                shutil.rmtree(entry, ignore_errors=True)
+    return place / f"{prefix}{os.getpid()}"
+
+
+def _work_prefix(out: Path) -> str:
+    return f".{out.resolve().name}-import-"
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":
+        return True  # os.kill would end it there
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True  # of another user, for one
+    return True
+
+
+def _move_into_place(made: Path, out: Path) -> None:
+    if not out.is_dir():
+        made.rename(out)
+        return
+    for file in sorted(made.iterdir()):
+        file.replace(out / file.name)
 
 
 def _read(
@@ -160,7 +201,10 @@ def _check_options(options: ImportOptions) -> None:
 
 
 def _check_target(out: Path, inputs: Sequence[Path]) -> None:
-    if out.exists() and not (out.is_dir() and all(entry.name in FILES for entry in out.iterdir())):
+    known = out.is_dir() and all(
+        entry.name in FILES or entry.name.startswith(_work_prefix(out)) for entry in out.iterdir()
+    )
+    if out.exists() and not known:
         raise UsageError(f"{out} exists and is not an import", remedy="Give a new folder, or remove this one first.")
-    if any(out.absolute() in path.absolute().parents for path in inputs):
+    if any(out.resolve() in path.resolve().parents for path in inputs):
         raise UsageError(f"The log lies in {out}, which would be replaced", remedy="Give another folder for --out.")
