@@ -20,6 +20,7 @@ from scope_edge.build.reach import FALLBACK, measure_reach
 from scope_edge.build.selection import METHODS, select_anchors
 from scope_edge.build.tuning import _turning_points
 from scope_edge.bundle import default_bundle, read_bundle, verify, write_bundle
+from scope_edge.cli.app import main
 from scope_edge.errors import BundleError, OutcomesError, UsageError
 from scope_edge.estimator import Estimator
 from scope_edge.fingerprints import Evidence, Population, Reach
@@ -143,8 +144,10 @@ def test_models_with_few_outcomes_stay_out(table_folder, tmp_path):
         return row if row["query_id"] in few.get(row["model"], [row["query_id"]]) else None
 
     table = with_changed_rows(table_folder, tmp_path / "table", "outcomes", change)
-    built(table, tmp_path / "out", n_anchors=64)
+    report = built(table, tmp_path / "out", n_anchors=64)
     assert Router.load(tmp_path / "out").models == ["tiny", "large", "thinker"]
+    assert (report["left_out"], report["min_outcomes"]) == ({"small": 25}, 30)
+    assert report["val_from"] == "val"
 
 
 def test_a_table_of_too_few_outcomes_is_refused(table_folder, tmp_path):
@@ -157,12 +160,24 @@ def test_a_table_of_too_few_outcomes_is_refused(table_folder, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_outcomes_that_are_held_out_are_said_to_be_missing(table_folder, tmp_path):
+    train = list(queries_of(table_folder, "train"))[:30]
+    table = with_changed_rows(
+        table_folder, tmp_path / "table", "queries", lambda row: row if row["query_id"] in train else None
+    )
+    table = with_changed_rows(
+        table, table, "outcomes", lambda row: row if row["query_id"] in train and row["model"] == "tiny" else None
+    )
+    with pytest.raises(OutcomesError, match=r"got at most 26, for without a split=val a seventh .* is held out first"):
+        built(table, tmp_path / "out")
+
+
 def test_a_table_without_val_is_tuned_on_a_part_of_train(table_folder, tmp_path):
     table = with_changed_rows(
         table_folder, tmp_path / "table", "queries", lambda row: {**row, "split": row["split"].replace("val", "test")}
     )
     report = built(table, tmp_path / "out", n_anchors=64)
-    assert (report["n_train"], report["n_val"]) == (216, 36)
+    assert (report["n_train"], report["n_val"], report["val_from"]) == (216, 36, "train")
     assert Router.load(tmp_path / "out").route("hi").model
     assert set(anchor_ids(tmp_path / "out")) < set(queries_of(table, "train"))
 
@@ -224,6 +239,27 @@ def test_a_folder_that_is_no_bundle_is_not_overwritten(table_folder, tmp_path):
     with pytest.raises(BundleError, match="not a bundle"):
         built(table_folder, tmp_path / "out", n_anchors=16)
     assert contents(tmp_path / "out") == {"notes.txt": b"mine"}
+
+
+def test_models_that_are_left_out_are_printed(table_folder, tmp_path, monkeypatch, capsys):
+    train = list(queries_of(table_folder, "train"))[:33]
+    table = with_changed_rows(
+        table_folder, tmp_path / "table", "queries", lambda row: {**row, "split": row["split"].replace("val", "test")}
+    )
+    table = with_changed_rows(
+        table, table, "outcomes", lambda row: row if row["model"] != "tiny" or row["query_id"] in train else None
+    )
+    arguments = ["build", "--outcomes", str(table), "--out", str(tmp_path / "out"), "--anchors", "40"]
+    monkeypatch.setattr("sys.argv", ["scope-edge", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    printed = capsys.readouterr().out
+    n_fitted = read_bundle(tmp_path / "out").config["build"]["left_out"]["tiny"]
+    assert n_fitted < 30
+    assert (
+        f"Left out with fewer than 30 outcomes to fit on: tiny ({n_fitted}), for a seventh is held out where there is "
+        "no split=val"
+    ) in printed
 
 
 # --- the encoder comes from another bundle ---

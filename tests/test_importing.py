@@ -397,7 +397,7 @@ def test_a_folder_that_cannot_be_moved_is_written_into(tmp_path, monkeypatch):
     assert sorted(entry.name for entry in Path(".").iterdir()) == sorted(FILES)
 
 
-def full_disk(*arguments, **options):
+def full_disk(*_arguments, **_options):
     raise polars.exceptions.ComputeError("No space left on device (os error 28)\nand what polars was at")
 
 

@@ -71,19 +71,21 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     Returns
     -------
     dict
-        A report: counts and validation figures, also stored in the bundle's config.
+        A report: counts, models that were left out with the outcomes that they have, and validation figures, also
+        stored in the bundle's config.
     """
     check_target(out)
     source = read_bundle(default_bundle() if encoder is None else encoder)
     table = read_table(outcomes, options.prices).without_lengths(options.correctness_only)
     train, val = _split(table)
     columns = table.columns(train, MIN_OUTCOMES)
+    left_out, val_from = _left_out(table, train, columns), "val" if len(table.rows("val")) else "train"
     if not len(columns):
-        most = np.isfinite(table.scores[train]).sum(axis=0).max(initial=0)
+        why = "" if val_from == "val" else ", for without a split=val a seventh of its prompts is held out first"
         raise OutcomesError(
             f"No model in {outcomes} can enter a bundle",
             expected=f"at least {MIN_OUTCOMES} outcomes in split=train",
-            got=f"at most {most}",
+            got=f"at most {max(left_out.values(), default=0)}{why}",
             remedy="Collect more outcomes, or add single models to a bundle with `scope-edge add-model`.",
         )
     train, val = (rows[np.isfinite(table.scores[np.ix_(rows, columns)]).any(axis=1)] for rows in (train, val))
@@ -136,9 +138,12 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
         "date": date.today().isoformat(),
         "n_train": len(train),
         "n_val": len(val),
+        "val_from": val_from,
         "n_anchors": len(anchors),
         "index": anchors.index is not None,
         "n_models": len(cards),
+        "min_outcomes": MIN_OUTCOMES,
+        "left_out": left_out,
         "sources": sorted(set(table.sources[train].tolist())),
         "val": tuned.figures,
     }
@@ -193,6 +198,15 @@ def _split(table: OutcomeTable) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         return train, val
     held = np.random.default_rng(0).permutation(len(train)) % 7 == 6
     return train[~held], train[held]
+
+
+def _left_out(table: OutcomeTable, train: NDArray[np.intp], columns: NDArray[np.intp]) -> dict[str, int]:
+    """The models that have too few outcomes, with their number; those of role=join stay out on purpose."""
+    counts = np.isfinite(table.scores[train]).sum(axis=0).tolist()
+    kept = set(columns.tolist())
+    return {
+        row.model: counts[index] for index, row in enumerate(table.models) if row.role != "join" and index not in kept
+    }
 
 
 def _gather(

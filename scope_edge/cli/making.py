@@ -133,6 +133,13 @@ def build(
         print_json({"bundle": str(out), **report})
     else:
         console.print(f"{report['n_models']} models over {report['n_anchors']} anchors in {place}")
+        if report["left_out"]:
+            names = ", ".join(f"{escape(name)} ({n:,})" for name, n in report["left_out"].items())
+            why = "" if report["val_from"] == "val" else ", for a seventh is held out where there is no split=val"
+            console.print(
+                f"[yellow]Left out[/] with fewer than {report['min_outcomes']} outcomes to fit on: {names}{why}",
+                soft_wrap=True,
+            )
         for name, value in report["val"].items():
             console.print(f"  {name} on val: {value}")
 
