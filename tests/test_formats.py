@@ -106,9 +106,47 @@ def test_a_folder_of_logs_is_read_in_order(tmp_path):
     report = imported(tmp_path / "out", folder)
     assert [row[0] for row in outcomes(tmp_path / "out")] == ["Two?", "Hi?"]
     assert list(report["files"].values()) == ["own", "requests"]
+    assert report["not_read"] == [str(folder / "notes.txt")]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(OutcomesError, match="No logs in"):
+    with pytest.raises(OutcomesError, match=r"No logs in .*got none"):
         imported(tmp_path / "none", tmp_path / "empty")
+    (tmp_path / "empty" / "log.csv.gz").write_bytes(b"x")
+    with pytest.raises(OutcomesError, match=r"No logs in .*got log\.csv\.gz"):
+        imported(tmp_path / "none", tmp_path / "empty")
+
+
+def test_suffixes_may_be_in_capitals_and_what_is_not_read_is_named(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "a.CSV").write_text("prompt,model,score\nOne?,a,1\n,a,1\n", encoding="utf-8")
+    jsonl(folder / "b.ndjson", {"prompt": "Two?", "model": "a", "score": 1})
+    polars.DataFrame([{"prompt": "Three?", "model": "a", "score": 1}]).write_parquet(folder / "c.Parquet")
+    for name in ("d.jsonl.gz", ".hidden"):
+        (folder / name).write_bytes(b"x")
+    report = imported(tmp_path / "out", folder)
+    assert [row[0] for row in outcomes(tmp_path / "out")] == ["One?", "Two?", "Three?"]
+    assert reasons(tmp_path / "out") == [(3, "no prompt")]
+    assert report["not_read"] == [str(folder / "d.jsonl.gz")]
+    jsonl(tmp_path / "out" / "more.jsonl", REQUEST)
+    assert imported(tmp_path / "again", tmp_path / "out")["not_read"] == [str(tmp_path / "out" / "more.jsonl")]
+
+
+@pytest.mark.parametrize("form", [None, "own"])
+def test_empty_files_are_passed_over(tmp_path, form):
+    texts = {"1.csv": "", "2.csv": "prompt,model,score\n", "3.jsonl": "\n\n", "4.json": "[]", "5.parquet": ""}
+    empty = [tmp_path / name for name in texts]
+    for path in empty:
+        path.write_text(texts[path.name], encoding="utf-8")
+    full = jsonl(tmp_path / "0.jsonl", {"prompt": "Hi?", "model": "a", "score": 1})
+    report = imported(tmp_path / "out", *empty, full, format=form)
+    assert (report["empty"], list(report["files"])) == (list(map(str, empty)), [str(full)])
+    assert report["n_outcomes"] == 1
+    with pytest.raises(
+        OutcomesError, match=r"^Nothing to import: 2\.csv is empty, expected a log with at least one row"
+    ):
+        imported(tmp_path / "none", tmp_path / "2.csv", format=form)
+    with pytest.raises(OutcomesError, match=r"1\.csv, 2\.csv, 3\.jsonl, 4\.json, 5\.parquet are empty"):
+        imported(tmp_path / "none", *empty, format=form)
 
 
 # --- public forms ---

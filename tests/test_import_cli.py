@@ -73,6 +73,20 @@ def test_import_prints_what_it_did(cli, log, prices, tmp_path):
     assert len(rejected(tmp_path / "out")) == 2
 
 
+def test_import_names_the_files_that_gave_nothing(cli, log, prices, tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    log.rename(folder / "log.jsonl")
+    (folder / "[2].jsonl").touch()
+    for i in range(7):
+        (folder / f"{i}.gz").touch()
+    run = cli("import", folder, "--out", tmp_path / "out", "--prices", prices)
+    assert run.code == 0, run.err
+    assert f"Empty: {folder / '[2].jsonl'}\n" in run.out
+    assert f"Not read: {folder / '0.gz'}, " in run.out
+    assert f"{folder / '4.gz'} and 2 more\n" in run.out
+
+
 def test_import_prints_one_json_object(cli, log, prices, tmp_path):
     run = cli("import", log, "--out", tmp_path / "out", "--prices", prices, "--shares", "60,20,20", "--json")
     report = json.loads(run.out)

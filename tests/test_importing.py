@@ -194,7 +194,7 @@ def test_a_column_that_stands_twice(tmp_path):
 
 def test_files_of_other_kinds(tmp_path):
     (tmp_path / "log.xlsx").write_bytes(b"PK")
-    with pytest.raises(OutcomesError, match=r"Unknown kind of log, expected \.csv, \.jsonl, \.json, \.parquet"):
+    with pytest.raises(OutcomesError, match=r"Unknown kind of log, expected \.csv, \.jsonl, \.ndjson, \.json"):
         imported(tmp_path / "out", tmp_path / "log.xlsx")
     (tmp_path / "log.json").write_text("{", encoding="utf-8")
     with pytest.raises(OutcomesError, match="expected one JSON document"):

@@ -111,6 +111,10 @@ def _show(report: dict[str, Any], out: Path, place: str) -> None:
     )
     if report["n_repeated"]:
         console.print(f"{report['n_repeated']:,} outcomes were of a model and prompt that had one already")
+    for name, why in (("empty", "Empty"), ("not_read", "Not read")):
+        if report[name]:
+            more = f" and {len(report[name]) - 5:,} more" if len(report[name]) > 5 else ""
+            console.print(f"[yellow]{why}[/]: {escape(', '.join(report[name][:5]))}{more}", soft_wrap=True)
     if report["n_rejected"]:
         reasons = ", ".join(f"{escape(reason)} {n:,}" for reason, n in report["rejected"].items())
         console.print(f"[yellow]{report['n_rejected']:,} rows rejected[/]: {reasons}")

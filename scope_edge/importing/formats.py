@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from scope_edge.errors import OutcomesError, UsageError
 from scope_edge.importing import llmrouterbench, own, requests, routerbench, scope
 from scope_edge.importing.entries import Entry
-from scope_edge.importing.records import read_records
+from scope_edge.importing.records import SUFFIXES, Record, is_log, read_records
 
-__all__ = ["FORMATS", "Format", "detect", "named", "sources_of"]
+__all__ = ["FORMATS", "Format", "Sources", "detect", "named", "sources_of"]
 
 LOOKED_AT = 50
 """How many records are looked at to tell a form; a field that is often missing stands in one of them."""
@@ -24,6 +24,14 @@ class Format(NamedTuple):
     name: str
     fits: Callable[[frozenset[str]], bool]
     entries: Callable[[Mapping[str, Any]], Iterable[Entry]]
+
+
+class Sources(NamedTuple):
+    """The files behind some paths: those to read, each with its form, those without a row, and those of other kinds."""
+
+    logs: list[tuple[Path, Format]]
+    empty: list[Path]
+    others: list[Path]
 
 
 FORMATS = (
@@ -63,7 +71,14 @@ def detect(path: Path) -> Format:
     OutcomesError
         No form has such columns, or more than one; or the file cannot be read.
     """
-    records = islice(read_records(path, lambda _: None, batch=LOOKED_AT), LOOKED_AT)
+    return _told(path, _first_records(path))
+
+
+def _first_records(path: Path) -> list[Record]:
+    return list(islice(read_records(path, lambda _: None, batch=LOOKED_AT), LOOKED_AT))
+
+
+def _told(path: Path, records: Sequence[Record]) -> Format:
     columns = frozenset(name for record in records for name in record.row or ())
     fitting = [form for form in FORMATS if form.fits(columns)]
     if len(fitting) == 1:
@@ -78,22 +93,52 @@ def detect(path: Path) -> Format:
     )
 
 
-def sources_of(path: Path, form: Format | None) -> list[tuple[Path, Format]]:
-    """The files behind a path, each with its form: the tables of a table folder, all logs in another, or itself.
+def sources_of(paths: Sequence[Path], form: Format | None) -> Sources:
+    """The files behind the paths: the tables of a table folder, all logs in another folder, or the path itself.
 
     Raises
     ------
     OutcomesError
-        There are none, or the form of one cannot be told.
+        There are none, all are empty, or the form of one cannot be told.
     """
-    if not path.exists():
-        raise OutcomesError(f"Cannot read {path}", expected="a log, or a folder of logs", got="nothing there")
-    if not path.is_dir():
-        return [(path, form or detect(path))]
-    found = own.tables(path)
-    if found and (form is None or form.name == "own"):
-        return [(file, _TABLES[name]) for name, file in found.items()]
-    files = sorted(file for file in path.rglob("*") if file.suffix in (".csv", ".jsonl", ".json", ".parquet"))
-    if not files:
-        raise OutcomesError(f"No logs in {path}", expected="files .csv, .jsonl, .json or .parquet")
-    return [(file, form or detect(file)) for file in files]
+    found = Sources([], [], [])
+    for path in paths:
+        if not path.exists():
+            raise OutcomesError(f"Cannot read {path}", expected="a log, or a folder of logs", got="nothing there")
+        logs, others = _files_in(path) if path.is_dir() else ([path], [])
+        tables = own.tables(path) if path.is_dir() and (form is None or form.name == "own") else {}
+        if tables:
+            found.logs.extend((file, _TABLES[name]) for name, file in tables.items())
+            # An import's own list of rejections is no log that was left out.
+            left = {*tables.values(), path / "rejected.jsonl"}
+            found.others.extend(file for file in logs if file not in left)
+            continue
+        found.others.extend(others)
+        if not logs:
+            raise OutcomesError(
+                f"No logs in {path}", expected="files " + ", ".join(SUFFIXES), got=_shown(others) or "none"
+            )
+        for file in logs:
+            records = _first_records(file)
+            if records:
+                found.logs.append((file, form or _told(file, records)))
+            else:
+                found.empty.append(file)
+    if not found.logs:
+        raise OutcomesError(
+            f"Nothing to import: {_shown(found.empty)} {'is' if len(found.empty) == 1 else 'are'} empty",
+            expected="a log with at least one row",
+        )
+    return found
+
+
+def _files_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The logs below a folder in the order of their names, and the other files, but for hidden ones."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    logs = [file for file in files if is_log(file)]
+    others = [file for file in files if not is_log(file) and "/." not in f"/{file.relative_to(folder).as_posix()}"]
+    return logs, others
+
+
+def _shown(files: Sequence[Path]) -> str:
+    return ", ".join(file.name for file in files[:5]) + (", ..." if len(files) > 5 else "")

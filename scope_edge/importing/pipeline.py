@@ -60,8 +60,8 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
     Returns
     -------
     dict
-        A report: counts, rejections by reason, splits, the rows of the models table, and models that the prices name
-        but no log.
+        A report: the files that were read, those that are empty and those that are of other kinds, counts, rejections
+        by reason, splits, the rows of the models table, and models that the prices name but no log.
 
     Raises
     ------
@@ -76,20 +76,20 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
     from polars.exceptions import PolarsError
 
     _check_options(options)
-    sources = [
-        source for path in paths for source in sources_of(path, named(options.format) if options.format else None)
-    ]
-    _check_target(out, [path for path, _ in sources])
+    sources = sources_of(paths, named(options.format) if options.format else None)
+    _check_target(out, [path for path, _ in sources.logs])
     work = _work_folder(out)
     made = work / "made"
     try:
         made.mkdir(parents=True)
         with Rejections(made / "rejected.jsonl") as rejections:
             tables = Tables(work, options.prices, checked_shares(options.shares))
-            n_records = _read(sources, tables, rejections, options, progress)
+            n_records = _read(sources.logs, tables, rejections, options, progress)
         _check_outcome(tables, rejections, options, made, out)
         report = {
-            "files": {str(path): form.name for path, form in sources},
+            "files": {str(path): form.name for path, form in sources.logs},
+            "empty": list(map(str, sources.empty)),
+            "not_read": list(map(str, sources.others)),
             "n_records": n_records,
             "n_rejected": rejections.by_reason.total(),
             "rejected": rejections.counts,

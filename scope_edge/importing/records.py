@@ -14,15 +14,15 @@ from typing import IO, Any, NamedTuple
 
 from scope_edge.errors import MissingExtraError, OutcomesError
 
-__all__ = ["SUFFIXES", "Record", "read_records", "unit_of"]
+__all__ = ["SUFFIXES", "Record", "is_log", "read_records", "unit_of"]
 
-SUFFIXES = (".csv", ".jsonl", ".json", ".parquet")
+SUFFIXES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet")
 MAX_CHARS = 2**25
 """A longer record is a mistake: a line break, or a closing quote, is missing."""
 
 
 class Record(NamedTuple):
-    """`number` counts from 1: lines of the file for .csv and .jsonl, rows for .json and .parquet.
+    """`number` counts from 1: lines of the file for .csv, .jsonl and .ndjson, rows for .json and .parquet.
 
     Of a record over several lines it is the first. Without a `row`, `fault` and `detail` say why.
     """
@@ -33,9 +33,14 @@ class Record(NamedTuple):
     detail: str = ""
 
 
+def is_log(path: Path) -> bool:
+    """Whether a file is of a kind that can be read, by its suffix, in capitals or not."""
+    return path.suffix.lower() in SUFFIXES
+
+
 def unit_of(path: Path) -> str:
     """What the number of a record counts: "line" or "row"."""
-    return "line" if path.suffix in (".csv", ".jsonl") else "row"
+    return "line" if path.suffix.lower() in (".csv", ".jsonl", ".ndjson") else "row"
 
 
 def read_records(path: Path, on_bytes: Callable[[float], None], batch: int = 8_192) -> Iterator[Record]:
@@ -44,7 +49,7 @@ def read_records(path: Path, on_bytes: Callable[[float], None], batch: int = 8_1
     Parameters
     ----------
     path : Path
-        A .csv, .jsonl, .json or .parquet.
+        A .csv, .jsonl or .ndjson, .json or .parquet.
     on_bytes : callable
         Is told now and then how many bytes have been read so far.
     batch : int
@@ -55,12 +60,15 @@ def read_records(path: Path, on_bytes: Callable[[float], None], batch: int = 8_1
     OutcomesError
         The file as a whole cannot be read.
     """
-    readers = {".csv": _csv, ".jsonl": _jsonl, ".json": _json}
+    readers = {".csv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _json}
+    suffix = path.suffix.lower()
     try:
-        if path.suffix == ".parquet":
+        if suffix in SUFFIXES and path.stat().st_size == 0:
+            return  # not even the header of its kind
+        if suffix == ".parquet":
             yield from _parquet(path, on_bytes, batch)
-        elif path.suffix in readers:
-            yield from readers[path.suffix](path, on_bytes)
+        elif suffix in readers:
+            yield from readers[suffix](path, on_bytes)
         else:
             raise OutcomesError("Unknown kind of log", expected=", ".join(SUFFIXES), got=path.name)
     except OSError as error:
