@@ -7,22 +7,30 @@ module checks again. The rows of one model are `outcome_rows`.
 from __future__ import annotations
 
 import math
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.errors import OutcomesError
+from scope_edge.errors import OutcomesError, UsageError
 from scope_edge.outcome_rows import MAX_TOKENS, USABLE_TOKENS, number_in, text_in
 from scope_edge.price_source import PriceSource, missing_price
 from scope_edge.pricing import is_date
 from scope_edge.rows import polars_module, read_frame
 
-__all__ = ["ModelRow", "OutcomeTable", "read_table"]
+__all__ = ["SPLITS", "TRUTHS", "ModelRow", "OutcomeTable", "read_table"]
+
+SPLITS = ("train", "val", "test", "ood")
+"""What a split may be called; ood holds sources that no other has, for `evaluate`."""
+
+TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
+"""What yes and no may look like, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,23 @@ class OutcomeTable:
         output_tokens[np.array(named, bool)] = np.nan
         return replace(self, output_tokens=output_tokens)
 
+    def check_sources(self, patterns: Sequence[str]) -> None:
+        """Refuse a name or wildcard that is of no source here, for a slip in one would go unnoticed.
+
+        Raises
+        ------
+        UsageError
+            There is one; it is named.
+        """
+        known = sorted(set(self.sources.tolist()))
+        for pattern in patterns:
+            if not any(fnmatchcase(source, pattern) for source in known):
+                raise UsageError(
+                    f"No source matches {pattern!r}",
+                    expected="a source of the table, or a wildcard for some",
+                    got=", ".join(known[:5]) + (", ..." if len(known) > 5 else ""),
+                )
+
     def columns(self, rows: NDArray[np.intp], least: int) -> NDArray[np.intp]:
         """Indices of the models with at least `least` outcomes in these rows; role=join is left out."""
         counts = np.isfinite(self.scores[rows]).sum(axis=0)
@@ -90,7 +115,7 @@ def read_table(folder: str | Path, prices: PriceSource | None = None) -> Outcome
     ------
     OutcomesError
         A file or column is missing, a score is not in [0, 1], a price is missing or negative, an
-        id is unknown, or a cell is filled twice.
+        id or split is unknown, or a cell is filled twice.
     PriceError
         A model has a price neither in `prices` nor in the table, or several in `prices`.
     """
@@ -169,12 +194,21 @@ def read_table(folder: str | Path, prices: PriceSource | None = None) -> Outcome
             return np.full(len(query_ids), default)
         return np.array([default if value is None else str(value) for value in queries[name].to_list()])
 
+    splits = labels("split", "train")
+    unknown = np.flatnonzero(~np.isin(splits, SPLITS))
+    if len(unknown):
+        raise OutcomesError(
+            "queries: unknown split",
+            expected=", ".join(SPLITS),
+            got=f"{splits[unknown[0]].item()!r} in row {unknown[0] + 1}",
+            remedy="Rename it; a prompt of another split would never be used.",
+        )
     return OutcomeTable(
         query_ids=query_ids,
         prompts=prompts,
         sources=labels("source", ""),
         categories=labels("category", ""),
-        splits=labels("split", "train"),
+        splits=splits,
         models=model_rows,
         scores=scores,
         output_tokens=output_tokens,
@@ -194,7 +228,7 @@ def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
         ".parquet": polars.read_parquet,
         # Types are not guessed from the first rows: ids may look like numbers, scores like integers.
         ".csv": lambda path: polars.read_csv(path, infer_schema=False),
-        ".jsonl": lambda path: polars.read_ndjson(path, infer_schema_length=None),
+        ".jsonl": _read_json_lines,
     }
     for suffix, reader in readers.items():
         path = root / f"{name}{suffix}"
@@ -209,6 +243,13 @@ def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
                 [_typed(frame[column], path.name) for column in frame.columns if column in _TEXTS + _NUMBERS]
             )
     raise OutcomesError(f"The folder {root} has no {name} table", expected=f"{name}.parquet, .csv or .jsonl")
+
+
+def _read_json_lines(path: Path) -> Any:
+    with path.open("rb") as file:
+        if file.read(len(BOM_UTF8)) == BOM_UTF8:  # polars takes it for a part of the first line
+            return polars_module().read_ndjson(BytesIO(file.read()), infer_schema_length=None)
+    return polars_module().read_ndjson(path, infer_schema_length=None)
 
 
 def _typed(column: Any, table: str) -> Any:
@@ -261,6 +302,11 @@ def _model_row(row: Mapping[str, Any]) -> ModelRow:
             expected="a whole number of tokens, 1 or more",
             got=f"{window:g}",
         )
+    thinks = TRUTHS.get((text_in(row.get("thinks")) or "no").strip().lower())
+    if thinks is None:
+        raise OutcomesError(
+            f"models: {row['model']!r} has a bad thinks", expected="true or false", got=repr(row["thinks"])
+        )
     return ModelRow(
         model=str(row["model"]),
         usd_per_mtok_in=price["usd_per_mtok_in"] or 0.0,
@@ -270,7 +316,7 @@ def _model_row(row: Mapping[str, Any]) -> ModelRow:
         price_date=day,
         context_window=None if window is None else int(window),
         params_b=number_in(row.get("params_b")),
-        thinks=str(row.get("thinks")).lower() in {"true", "1"},
+        thinks=thinks,
         role=text_in(row.get("role")) or "train",
     )
 

@@ -214,6 +214,12 @@ def test_lengths_of_answer_only_sources_are_left_out(table_folder, tmp_path):
     assert {card.length_source for card in Router.load(tmp_path / "out").cards} == {"prior"}
 
 
+def test_a_source_that_is_none_is_named(table_folder, tmp_path):
+    with pytest.raises(UsageError, match=r"No source matches 'nosuch\*', .*got code, sums, trivia"):
+        built(table_folder, tmp_path / "out", correctness_only=("co*", "nosuch*"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_more_anchors_than_prompts_takes_all(table_folder, tmp_path):
     report = built(table_folder, tmp_path / "out", n_anchors=8192)
     assert report["n_anchors"] == 252

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import generated
 import numpy as np
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
+from scope_edge.cli.app import main
 from scope_edge.errors import OutcomesError
 from scope_edge.evaluate import evaluate, show
 from scope_edge.evaluate.bootstrap import resample_weights
@@ -309,3 +311,32 @@ def test_joining_from_few_outcomes_is_compared_with_all(small_bundle, tmp_path):
 def test_without_models_to_join_there_is_nothing_to_report(table_folder, small_bundle):
     gatherer = Gatherer(table_folder, small_bundle, None, quietly())
     assert joining(gatherer, "test", quietly(), counts=(100_000,)) is None
+
+
+def refused(monkeypatch, capsys, *arguments) -> str:
+    monkeypatch.setattr("sys.argv", ["scope-edge", "evaluate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_said_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("scope_edge.evaluate.evaluate", lambda *_arguments, **_options: pytest.fail("it worked"))
+    (tmp_path / "file").touch()
+    for option, place, got in (
+        ("--out", tmp_path / "missing" / "report.json", f"got no folder {tmp_path / 'missing'}"),
+        ("--out", tmp_path, "got a folder"),
+        ("--report", tmp_path / "file", "File exists"),
+        ("--report", tmp_path / "file" / "below", "Not a directory"),
+    ):
+        message = refused(monkeypatch, capsys, "--data", tmp_path, option, place)
+        assert f"Cannot write {place}, " in message
+        assert got in message
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_said_with_the_file(monkeypatch, capsys):
+    monkeypatch.setattr("scope_edge.evaluate.evaluate", lambda *_arguments, **_options: {})
+    message = refused(monkeypatch, capsys, "--data", "table", "--out", "/dev/full")
+    assert "Cannot write /dev/full, got No space left on device" in message

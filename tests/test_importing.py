@@ -56,6 +56,8 @@ GOOD = {"prompt": "Good?", "model": "b", "score": 0.5, "output_tokens": 9}
         ({**ROW, "output_tokens": 1e10}, "tokens out of range"),
         ({**ROW, "input_tokens": "many"}, "tokens out of range"),
         ({**ROW, "query_id": "a\nb"}, "query_id over several lines, or blank"),
+        ({**ROW, "split": "validation"}, "unknown split"),
+        ({**ROW, "split": "Train"}, "unknown split"),
         ({**ROW, "usd_per_mtok_in": -1}, "number out of range"),
         ({**ROW, "thinks": "perhaps"}, "neither true nor false"),
         ({**ROW, "price_date": "yesterday"}, "bad date"),

@@ -146,6 +146,22 @@ def test_the_generated_table_is_what_the_other_tests_think_it_is(table_folder):
     assert np.isfinite(table.scores[:, thinker]).all()
 
 
+@pytest.mark.parametrize(
+    ("word", "thinks"), [("true", True), ("yes", True), ("1", True), ("No", False), ("0", False), ("", False)]
+)
+def test_a_model_thinks_in_several_words(tmp_path, word, thinks):
+    models = f"model,usd_per_mtok_in,usd_per_mtok_out,thinks\na,1,1,{word}\nb,1,1,\n"
+    assert read_table(write(tmp_path, models=models)).models[0].thinks is thinks
+
+
+def test_a_jsonl_with_a_byte_order_mark_is_read(tmp_path):
+    plain = read_table(write(tmp_path))
+    (tmp_path / "outcomes.csv").unlink()
+    rows = [{"query_id": "q1", "model": "a", "score": 1}, {"query_id": "q2", "model": "b", "score": 0.5}]
+    (tmp_path / "outcomes.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8-sig")
+    np.testing.assert_array_equal(read_table(tmp_path).scores, plain.scores)
+
+
 # --- values whose kind shows late or in part ---
 
 
@@ -257,6 +273,17 @@ def test_an_unknown_query(tmp_path):
     message = refused(write(tmp_path, outcomes=OUTCOMES + "q9,a,0,1,1,usage\n"))
     assert "unknown query_id" in message
     assert "'q9'" in message
+
+
+@pytest.mark.parametrize("split", ["validation", "Train", "TEST"])
+def test_an_unknown_split_is_refused_with_its_row(tmp_path, split):
+    message = refused(write(tmp_path, queries=QUERIES + f"q4,Four?,s,c,ood\nq5,Five?,s,c,{split}\n"))
+    assert f"unknown split, expected train, val, test, ood, got '{split}' in row 5" in message
+
+
+def test_a_model_that_thinks_perhaps_is_refused(tmp_path):
+    models = "model,usd_per_mtok_in,usd_per_mtok_out,thinks\na,1,1,perhaps\n"
+    assert "'a' has a bad thinks, expected true or false, got 'perhaps'" in refused(write(tmp_path, models=models))
 
 
 def test_an_unknown_model(tmp_path):

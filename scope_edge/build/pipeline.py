@@ -76,7 +76,9 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     """
     check_target(out)
     source = read_bundle(default_bundle() if encoder is None else encoder)
-    table = read_table(outcomes, options.prices).without_lengths(options.correctness_only)
+    table = read_table(outcomes, options.prices)
+    table.check_sources(options.correctness_only)
+    table = table.without_lengths(options.correctness_only)
     train, val = _split(table)
     columns = table.columns(train, MIN_OUTCOMES)
     left_out, val_from = _left_out(table, train, columns), "val" if len(table.rows("val")) else "train"

@@ -190,20 +190,14 @@ def evaluate(
         from scope_edge import evaluate as harness
     except ImportError as error:
         raise MissingExtraError("Evaluating", error.name or "scikit-learn", "evaluate") from error
+    _check_places(out, page)
     with progress_bars() as bars:
         report = harness.evaluate(
             data, bundle, split=split, sources=split_names(sources), pools=pool, work=work / "teacher",
             with_joining=joining, progress=bars,
         )  # fmt: skip
-    text = json.dumps(report, indent=1) + "\n"
-    try:
-        if out is not None:
-            out.write_text(text, encoding="utf-8")
-        if page is not None:
-            page.mkdir(parents=True, exist_ok=True)
-            (page / "report.json").write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"Cannot write {error.filename}", got=str(error)) from error
+    for file in filter(None, (out, page and page / "report.json")):
+        _write(file, json.dumps(report, indent=1) + "\n")
     if page is not None:
         harness.write_plots(report, page)
         harness.write_page(report, page / "report.html")
@@ -215,3 +209,25 @@ def evaluate(
         harness.show(report, console)
         if page is not None:
             console.print(f"The report is in {escape(str(page / 'report.html'))}")
+
+
+def _check_places(out: Path | None, page: Path | None) -> None:
+    """Refuse what cannot be written before the work rather than after it."""
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise UsageError(
+            f"Cannot write {out}",
+            expected="a file in a folder that is there",
+            got="a folder" if out.is_dir() else f"no folder {out.parent}",
+        )
+    if page is not None:
+        try:
+            page.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"Cannot write {page}", got=str(error)) from error
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"Cannot write {file}", got=error.strerror or str(error)) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 from scope_edge.importing.entries import Rejected
 from scope_edge.outcome_rows import MAX_TOKENS
+from scope_edge.outcomes import SPLITS, TRUTHS
 from scope_edge.pricing import is_date
 
 __all__ = [
@@ -17,12 +18,11 @@ __all__ = [
     "optional_label",
     "prompt_text",
     "score",
+    "split",
     "tokens",
     "tokens_or_none",
     "truth",
 ]
-
-_TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
 
 
 def prompt_text(value: Any) -> str:
@@ -102,11 +102,21 @@ def day(value: Any, name: str) -> str | None:
     return value or None
 
 
+def split(value: Any) -> str | None:
+    """The split that a log gives; None where it gives none."""
+    if value is None or value == "":
+        return None
+    known = next((name for name in SPLITS if name == value), None)
+    if known is None:
+        raise Rejected("unknown split", f"expected {', '.join(SPLITS)}, got {_shown(value)}")
+    return known
+
+
 def truth(value: Any, name: str) -> bool | None:
     """Yes or no; None where it is unknown."""
     if value is None or value == "":
         return None
-    known = _TRUTHS.get(str(value).lower())
+    known = TRUTHS.get(str(value).strip().lower())
     if known is None:
         raise Rejected("neither true nor false", f"{name} {_shown(value)}")
     return known

@@ -8,9 +8,7 @@ from hashlib import blake2b
 
 from scope_edge.errors import UsageError
 
-__all__ = ["SPLITS", "checked_shares", "digest", "normalised", "split_of", "stem"]
-
-SPLITS = ("train", "val", "test")
+__all__ = ["checked_shares", "digest", "normalised", "split_of", "stem"]
 
 
 def normalised(prompt: str) -> str:

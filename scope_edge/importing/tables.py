@@ -18,7 +18,7 @@ from scope_edge.errors import MissingExtraError, OutcomesError
 from scope_edge.importing import checks
 from scope_edge.importing.entries import Answer, Entry, Question, Rejected
 from scope_edge.importing.models import ModelTable
-from scope_edge.importing.questions import SPLITS, digest, normalised, split_of, stem
+from scope_edge.importing.questions import digest, normalised, split_of, stem
 from scope_edge.outcome_rows import USABLE_TOKENS
 from scope_edge.price_source import PriceSource
 
@@ -110,14 +110,14 @@ class Tables:
         elif self._digests[known] != of_prompt:
             raise Rejected("query_id of another prompt")
         else:
-            _check_split(self._split_of[known], question.split)
+            _check_split(self._split_of[known], checks.split(question.split))
         self._index_of[of_prompt] = self._index_of[key] = known
         return known
 
     def _add_query(self, query_id: str, prompt: str, of_prompt: bytes, question: Question, source: str) -> int:
         source = source if question.source in (None, "") else checks.label(question.source)
         category = "" if question.category in (None, "") else checks.label(question.category)
-        split = self._split(prompt, question.split)
+        split = self._split(prompt, checks.split(question.split))
         self._digests.append(of_prompt)
         self._split_of.append(split)
         self._waiting.append((query_id, source, category, prompt, split))
@@ -126,14 +126,9 @@ class Tables:
             self._write_part()
         return len(self._digests) - 1
 
-    def _split(self, prompt: str, given: Any) -> str:
+    def _split(self, prompt: str, given: str | None) -> str:
         of_stem = digest(stem(prompt))
-        split = self._splits.get(of_stem)
-        if split is None:
-            # As one string object each, for there are as many of them as prompts.
-            split = split_of(of_stem, self._shares) if given in (None, "") else checks.label(given)
-            split = next((name for name in SPLITS if name == split), split)
-            self._splits[of_stem] = split
+        split = self._splits.setdefault(of_stem, given or split_of(of_stem, self._shares))
         _check_split(split, given)
         return split
 
@@ -231,10 +226,10 @@ def check_polars() -> None:
         raise MissingExtraError("Importing a log", "polars", "build") from error
 
 
-def _check_split(split: str, given: Any) -> None:
+def _check_split(split: str, given: str | None) -> None:
     """Refuse a row that puts a prompt, which has a split, into another."""
-    if given not in (None, "") and given != split:
-        raise Rejected("prompt of another split", f"{split}, and here {ascii(given)[:40]}")
+    if given is not None and given != split:
+        raise Rejected("prompt of another split", f"{split}, and here {given}")
 
 
 def _key(query_id: str) -> bytes:
