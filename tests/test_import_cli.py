@@ -87,6 +87,15 @@ def test_import_names_the_files_that_gave_nothing(cli, log, prices, tmp_path):
     assert f"{folder / '4.gz'} and 2 more\n" in run.out
 
 
+def test_import_names_models_of_several_prices(cli, tmp_path):
+    rows = [
+        {"prompt": f"{i}?", "model": "m", "score": 1, "usd_per_mtok_in": i, "usd_per_mtok_out": 4} for i in (1, 2, 3)
+    ]
+    log = jsonl(tmp_path / "log.jsonl", *rows)
+    run = cli("import", log, "--out", tmp_path / "out")
+    assert "Several prices in the log, of which the first counts; rows with another: m (2). Give --prices" in run.out
+
+
 def test_import_prints_one_json_object(cli, log, prices, tmp_path):
     run = cli("import", log, "--out", tmp_path / "out", "--prices", prices, "--shares", "60,20,20", "--json")
     report = json.loads(run.out)

@@ -349,12 +349,34 @@ def test_prices_come_from_the_log(tmp_path):
         {**ROW, "prompt": "Two?", "model": "y", "usd_per_mtok_in": 0, "usd_per_mtok_out": 0, "role": "join"},
     ]
     report = imported(tmp_path / "out", jsonl(tmp_path / "log.jsonl", *rows), prices=PriceSource())
-    # A model has no price before the row that tells it.
-    assert reasons(tmp_path / "out") == [(3, "no price for the model")]
-    assert report["unpriced"] == {"y": 1}
+    # A price holds for the rows above it too.
+    assert (reasons(tmp_path / "out"), report["unpriced"], report["n_outcomes"]) == ([], {}, 4)
     x, y = read_table(tmp_path / "out").models
     assert (x.usd_per_mtok_in, x.usd_per_mtok_out, x.params_b, x.context_window, x.thinks) == (1, 4, 8, 8192, True)
     assert (y.usd_per_mtok_in, y.usd_per_mtok_out, y.role) == (0, 0, "join")
+
+
+def test_a_price_that_comes_late_leaves_other_rejections_as_they_are(tmp_path):
+    price = {"usd_per_mtok_in": 1, "usd_per_mtok_out": 4}
+    rows = [{**ROW, "prompt": f"{i}?", "model": "m", **(price if i >= 10 else {})} for i in range(20)]
+    log = jsonl(tmp_path / "log.jsonl", {**ROW, "score": 9}, {**ROW, "model": "stranger"}, *rows)
+    report = imported(tmp_path / "late", log, prices=PriceSource())
+    assert reasons(tmp_path / "late") == [(1, "score outside [0, 1]"), (2, "no price for the model")]
+    assert (report["n_records"], report["n_rejected"], report["unpriced"]) == (22, 2, {"stranger": 1})
+    imported(tmp_path / "early", jsonl(tmp_path / "early.jsonl", *rows[10:], *rows[:10]), prices=PriceSource())
+    assert sorted(outcomes(tmp_path / "late")) == sorted(outcomes(tmp_path / "early"))
+
+
+def test_several_prices_of_a_model_are_counted(tmp_path):
+    rows = [
+        {**ROW, "prompt": f"{i}?", "model": model, "usd_per_mtok_in": 1 + (i > 2), "usd_per_mtok_out": 4}
+        for i in range(5)
+        for model in ("a", "x")
+    ]
+    log = jsonl(tmp_path / "log.jsonl", {**ROW, "model": "x"}, *rows)
+    report = imported(tmp_path / "out", log)
+    assert report["repriced"] == {"x": 2}  # a has a price that goes before the log's
+    assert read_table(tmp_path / "out").models[0].usd_per_mtok_in == 1
 
 
 def test_no_price_for_any_model_names_the_remedies(tmp_path):

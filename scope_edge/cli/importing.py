@@ -125,6 +125,13 @@ def _show(report: dict[str, Any], out: Path, place: str) -> None:
             f"[yellow]No price[/] for {names}: give --prices with it, --alias MODEL=KEY, or --free MODEL",
             soft_wrap=True,
         )
+    if report["repriced"]:
+        names = ", ".join(f"{escape(name)} ({n:,})" for name, n in report["repriced"].items())
+        console.print(
+            f"[yellow]Several prices[/] in the log, of which the first counts; rows with another: {names}. "
+            "Give --prices for those of one day",
+            soft_wrap=True,
+        )
     if report["not_in_logs"]:
         names = ", ".join(escape(name) for name in report["not_in_logs"])
         console.print(f"[yellow]No row[/] is of {names}, which --alias or --free names", soft_wrap=True)

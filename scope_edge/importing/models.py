@@ -13,10 +13,9 @@ from scope_edge.price_source import PriceSource
 
 __all__ = ["Known", "ModelTable"]
 
+_PRICES = ("usd_per_mtok_in", "usd_per_mtok_out", "usd_per_mtok_cached_in", "usd_per_mtok_reasoning")
 _FACTS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(
-        ("usd_per_mtok_in", "usd_per_mtok_out", "usd_per_mtok_cached_in", "usd_per_mtok_reasoning"), checks.amount
-    ),
+    **dict.fromkeys(_PRICES, checks.amount),
     "price_date": checks.day,
     "context_window": checks.tokens_or_none,
     "params_b": checks.amount,
@@ -33,6 +32,7 @@ class Known:
     match: Match | None
     facts: dict[str, Any] = field(default_factory=dict)
     n_unpriced: int = 0
+    n_repriced: int = 0
 
     def price(self) -> tuple[float, float] | None:
         """USD per million tokens of input and output; the list's before the log's."""
@@ -64,6 +64,8 @@ class ModelTable:
         if name not in self.known:
             self.known[name] = Known(len(self.known), self._source.of(name))
         known = self.known[name]
+        if any(facts.get(price) not in (None, known.facts.get(price, facts.get(price))) for price in _PRICES):
+            known.n_repriced += 1
         for fact, value in facts.items():
             if value is not None:
                 known.facts.setdefault(fact, value)
@@ -86,6 +88,19 @@ class ModelTable:
     def unpriced(self) -> dict[str, int]:
         """Models whose rows were rejected for want of a price, with their number."""
         return {name: known.n_unpriced for name, known in self.known.items() if known.n_unpriced}
+
+    def repriced(self) -> dict[str, int]:
+        """Models whose price is from the log and of which rows state another, with their number."""
+        return {name: known.n_repriced for name, known in self.known.items() if known.n_repriced and known.match is None}
+
+    def is_late(self) -> bool:
+        """Whether rows were rejected for want of a price that a later row told."""
+        return any(known.n_unpriced and known.price() for known in self.known.values())
+
+    def count_anew(self) -> None:
+        """Forget the counts but not the models, so that the logs can be read again."""
+        for known in self.known.values():
+            known.n_unpriced = known.n_repriced = 0
 
     def rows(self, indices: set[int]) -> list[dict[str, Any]]:
         """Rows of the models table for these models, which have a price."""

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from scope_edge.errors import OutcomesError, UsageError
 from scope_edge.importing.entries import Rejected
 from scope_edge.importing.formats import Format, named, sources_of
+from scope_edge.importing.models import ModelTable
 from scope_edge.importing.questions import checked_shares
 from scope_edge.importing.records import read_records
 from scope_edge.importing.rejections import Rejections
@@ -61,7 +62,8 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
     -------
     dict
         A report: the files that were read, those that are empty and those that are of other kinds, counts, rejections
-        by reason, splits, the rows of the models table, and models that the prices name but no log.
+        by reason, models whose rows state several prices, splits, the rows of the models table, and models that the
+        prices name but no log.
 
     Raises
     ------
@@ -82,9 +84,13 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
     made = work / "made"
     try:
         made.mkdir(parents=True)
-        with Rejections(made / "rejected.jsonl") as rejections:
-            tables = Tables(work, options.prices, checked_shares(options.shares))
-            n_records = _read(sources.logs, tables, rejections, options, progress)
+        models = ModelTable(options.prices)
+        tables, rejections, n_records = _read_all(sources.logs, work, models, options, progress)
+        if models.is_late():
+            # A price holds for all rows of its model, those above it too; this time all are known from the start.
+            models.count_anew()
+            del tables
+            tables, rejections, n_records = _read_all(sources.logs, work, models, options, progress)
         _check_outcome(tables, rejections, options, made, out)
         report = {
             "files": {str(path): form.name for path, form in sources.logs},
@@ -93,8 +99,9 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
             "n_records": n_records,
             "n_rejected": rejections.by_reason.total(),
             "rejected": rejections.counts,
-            "unpriced": tables.models.unpriced(),
-            "not_in_logs": options.prices.strangers(tables.models.known),
+            "unpriced": models.unpriced(),
+            "repriced": models.repriced(),
+            "not_in_logs": options.prices.strangers(models.known),
             **tables.write(made, options.duplicates),
         }
         _move_into_place(made, out)
@@ -142,6 +149,14 @@ def _move_into_place(made: Path, out: Path) -> None:
         return
     for file in sorted(made.iterdir()):
         file.replace(out / file.name)
+
+
+def _read_all(
+    sources: Sequence[tuple[Path, Format]], work: Path, models: ModelTable, options: ImportOptions, progress: Progress
+) -> tuple[Tables, Rejections, int]:
+    with Rejections(work / "made" / "rejected.jsonl") as rejections:
+        tables = Tables(work, models, checked_shares(options.shares))
+        return tables, rejections, _read(sources, tables, rejections, options, progress)
 
 
 def _read(

@@ -20,7 +20,6 @@ from scope_edge.importing.entries import Answer, Entry, Question, Rejected
 from scope_edge.importing.models import ModelTable
 from scope_edge.importing.questions import digest, normalised, split_of, stem
 from scope_edge.outcome_rows import USABLE_TOKENS
-from scope_edge.price_source import PriceSource
 
 __all__ = ["Duplicates", "Tables", "check_polars"]
 
@@ -34,9 +33,9 @@ _SCHEMA = ("query_id", "source", "category", "prompt", "split")
 class Tables:
     """Gathers entries, and writes queries, outcomes and models."""
 
-    def __init__(self, work: Path, prices: PriceSource, shares: Sequence[float]) -> None:
+    def __init__(self, work: Path, models: ModelTable, shares: Sequence[float]) -> None:
         self._work, self._shares = work, shares
-        self.models = ModelTable(prices)
+        self.models = models
         self._index_of: dict[bytes, int] = {}  # by the prompt's digest, and by the key of a given id
         self._digests: list[bytes] = []  # of the prompts, by index
         self._split_of: list[str] = []  # by the same index
