@@ -91,7 +91,8 @@ class ModelTable:
 
     def repriced(self) -> dict[str, int]:
         """Models whose price is from the log and of which rows state another, with their number."""
-        return {name: known.n_repriced for name, known in self.known.items() if known.n_repriced and known.match is None}
+        from_log = {name: known for name, known in self.known.items() if known.match is None}
+        return {name: known.n_repriced for name, known in from_log.items() if known.n_repriced}
 
     def is_late(self) -> bool:
         """Whether rows were rejected for want of a price that a later row told."""
