@@ -24,10 +24,12 @@ from scope_edge.price_source import PriceSource, missing_price
 from scope_edge.pricing import is_date
 from scope_edge.rows import polars_module, read_frame
 
-__all__ = ["SPLITS", "TRUTHS", "ModelRow", "OutcomeTable", "read_table"]
+__all__ = ["SPLITS", "TRUTHS", "ModelRow", "OutcomeTable", "meant_split", "read_table"]
 
 SPLITS = ("train", "val", "test", "ood")
-"""What a split may be called; ood holds sources that no other has, for `evaluate`."""
+"""What splits are called; ood holds sources that no other has. A table may have others, for `evaluate --split`."""
+
+_MEANT = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
 
 TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
 """What yes and no may look like, in lower case."""
@@ -195,14 +197,14 @@ def read_table(folder: str | Path, prices: PriceSource | None = None) -> Outcome
         return np.array([default if value is None else str(value) for value in queries[name].to_list()])
 
     splits = labels("split", "train")
-    unknown = np.flatnonzero(~np.isin(splits, SPLITS))
-    if len(unknown):
-        raise OutcomesError(
-            "queries: unknown split",
-            expected=", ".join(SPLITS),
-            got=f"{splits[unknown[0]].item()!r} in row {unknown[0] + 1}",
-            remedy="Rename it; a prompt of another split would never be used.",
-        )
+    for split in np.unique(splits).tolist():
+        if meant := meant_split(split):
+            raise OutcomesError(
+                "queries: unknown split",
+                expected=repr(meant),
+                got=f"{split!r} in row {int((splits == split).argmax()) + 1}",
+                remedy="Rename it; as it is, its prompts would never be used.",
+            )
     return OutcomeTable(
         query_ids=query_ids,
         prompts=prompts,
@@ -243,6 +245,13 @@ def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
                 [_typed(frame[column], path.name) for column in frame.columns if column in _TEXTS + _NUMBERS]
             )
     raise OutcomesError(f"The folder {root} has no {name} table", expected=f"{name}.parquet, .csv or .jsonl")
+
+
+def meant_split(split: str) -> str | None:
+    """The split that was meant by a name which is nearly that of one; None for a split, and for any other name."""
+    name = split.strip().lower()
+    meant = _MEANT.get(name, name if name in SPLITS else None)
+    return None if meant == split else meant
 
 
 def _read_json_lines(path: Path) -> Any:

@@ -275,10 +275,15 @@ def test_an_unknown_query(tmp_path):
     assert "'q9'" in message
 
 
-@pytest.mark.parametrize("split", ["validation", "Train", "TEST"])
-def test_an_unknown_split_is_refused_with_its_row(tmp_path, split):
+@pytest.mark.parametrize(("split", "meant"), [("validation", "val"), ("Train", "train"), ("TEST", "test")])
+def test_a_split_that_is_nearly_named_right_is_refused_with_its_row(tmp_path, split, meant):
     message = refused(write(tmp_path, queries=QUERIES + f"q4,Four?,s,c,ood\nq5,Five?,s,c,{split}\n"))
-    assert f"unknown split, expected train, val, test, ood, got '{split}' in row 5" in message
+    assert f"unknown split, expected '{meant}', got '{split}' in row 5" in message
+
+
+def test_a_table_may_have_splits_of_its_own(tmp_path):
+    table = read_table(write(tmp_path, queries=QUERIES + "q4,Four?,s,c,ood\nq5,Five?,s,c,held-out\n"))
+    assert table.rows("held-out").tolist() == [4]
 
 
 def test_a_model_that_thinks_perhaps_is_refused(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 
 from scope_edge.importing.entries import Rejected
 from scope_edge.outcome_rows import MAX_TOKENS
-from scope_edge.outcomes import SPLITS, TRUTHS
+from scope_edge.outcomes import SPLITS, TRUTHS, meant_split
 from scope_edge.pricing import is_date
 
 __all__ = [
@@ -106,10 +106,11 @@ def split(value: Any) -> str | None:
     """The split that a log gives; None where it gives none."""
     if value is None or value == "":
         return None
-    known = next((name for name in SPLITS if name == value), None)
-    if known is None:
-        raise Rejected("unknown split", f"expected {', '.join(SPLITS)}, got {_shown(value)}")
-    return known
+    name = label(value)
+    if meant := meant_split(name):
+        raise Rejected("unknown split", f"{_shown(value)}, for {meant}")
+    # As one string object each, for there are as many of them as prompts.
+    return next((known for known in SPLITS if known == name), name)
 
 
 def truth(value: Any, name: str) -> bool | None:
