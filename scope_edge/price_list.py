@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -155,18 +156,30 @@ class PriceList:
         PriceError
             A rule finds several entries with different prices; the message lists them.
         """
-        rules: tuple[tuple[str, Callable[[str], bool]], ...] = (
-            ("exact", lambda key: key == model),
-            ("alias", lambda key: key in aliases),
-            ("without the provider", lambda key: _bare(key) == _bare(model)),
-            ("case-insensitive", lambda key: _bare(key).lower() == _bare(model).lower()),
-            ("without the date", lambda key: _same_undated(_bare(key).lower(), _bare(model).lower())),
-        )
-        for rule, fits in rules:
-            keys = [key for key in self.entries if fits(key)]
+        bare, lower = _bare(model), _bare(model).lower()
+        found = {
+            "exact": [model] if model in self.entries else [],
+            "alias": [key for key in self.entries if key in aliases] if aliases else [],
+            "without the provider": [key for key in self._by_lower.get(lower, ()) if _bare(key) == bare],
+            "case-insensitive": self._by_lower.get(lower, ()),
+            # Two different dates are two different models.
+            "without the date": self._by_undated.get(lower, ()) or self._by_lower.get(_DATED.sub("", lower), ()),
+        }
+        for rule, keys in found.items():
             if keys:
-                return self._agreed(model, self._of_provider(model, keys), rule)
+                return self._agreed(model, self._of_provider(model, list(keys)), rule)
         return None
+
+    @cached_property
+    def _by_lower(self) -> dict[str, list[str]]:
+        """Keys by their names without provider and case."""
+        return _grouped((_bare(key).lower(), key) for key in self.entries)
+
+    @cached_property
+    def _by_undated(self) -> dict[str, list[str]]:
+        """Keys with a date, by their names without provider, case and date."""
+        names = ((_bare(key).lower(), key) for key in self.entries)
+        return _grouped((_DATED.sub("", name), key) for name, key in names if _DATED.search(name))
 
     def entry(self, key: str) -> Match:
         """The price under a key that somebody has stated, whatever the rules would find.
@@ -213,10 +226,8 @@ class PriceList:
     def _close(self, model: str) -> list[str]:
         from difflib import get_close_matches  # for an error alone
 
-        by_bare: dict[str, str] = {}
-        for key in self.entries:
-            by_bare.setdefault(_bare(key).lower(), key)
-        return [by_bare[bare] for bare in get_close_matches(_bare(model).lower(), by_bare, 3)]
+        close = get_close_matches(_bare(model).lower(), self._by_lower, 3)
+        return [self._by_lower[name][0] for name in close]
 
 
 def _is_priced(entry: Mapping[str, Any]) -> bool:
@@ -228,9 +239,11 @@ def _bare(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
-def _same_undated(key: str, model: str) -> bool:
-    # Two different dates are two different models.
-    return (_DATED.sub("", key) == model) != (_DATED.sub("", model) == key)
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name, key in pairs:
+        groups.setdefault(name, []).append(key)
+    return groups
 
 
 def _price(key: str, entry: Mapping[str, Any]) -> Price:
