@@ -45,15 +45,13 @@ _REBUILD = "Get the bundle again, or rebuild it with `scope-edge build`."
 
 Tensors = dict[str, NDArray[Any]]
 
-# The manifests that this process read or wrote last, by folder: others may change a bundle while it is changed here.
-_known: dict[Path, dict[str, Any]] = {}
-
 
 @dataclass(frozen=True)
 class Bundle:
     """The parsed files of a bundle. `models`, `anchors` are empty in one that is only an encoder."""
 
     path: Path
+    manifest: dict[str, Any]
     config: dict[str, Any]
     models: list[dict[str, Any]]
     anchors: Tensors
@@ -79,7 +77,7 @@ def read_bundle(path: str | Path) -> Bundle:
     verify(path, full=False)
     root = Path(path)
     # Before the other files: what is read after a change by others must not pass for what they wrote.
-    _known[_real(root)] = _read_json(root / "manifest.json", dict)
+    manifest = _read_json(root / "manifest.json", dict)
     config = _read_json(root / "config.json", dict)
     for field, newest in (("format_version", (FORMAT_VERSION[0], sys.maxsize)), ("oldest_reader", FORMAT_VERSION)):
         needed = _version(config.get(field, "1.0" if field == "oldest_reader" else None), root)
@@ -118,6 +116,7 @@ def read_bundle(path: str | Path) -> Bundle:
     index_file = root / INDEX_FILE
     return Bundle(
         root,
+        manifest,
         config,
         models,
         anchors,
@@ -188,23 +187,29 @@ def write_bundle(
     *,
     config: Mapping[str, Any],
     encoder: Path,
+    manifest: Mapping[str, Any] | None = None,
     fingerprints: Mapping[str, NDArray[Any]],
     models: list[dict[str, Any]] | None = None,
     anchors: Mapping[str, NDArray[Any]] | None = None,
     anchor_labels: Mapping[str, Any] | None = None,
     index: AnchorIndex | None = None,
     card: str = "",
-) -> None:
+) -> dict[str, Any]:
     """Write a bundle beside its destination, then move it into place in one step.
 
-    `encoder` is a folder with the encoder's files. An existing bundle is replaced; any other
-    existing folder is refused. A link is followed.
+    `encoder` is a folder with the encoder's files; `manifest` is that of the bundle which was read there. An existing
+    bundle is replaced; any other existing folder is refused. A link is followed.
+
+    Returns
+    -------
+    dict
+        The manifest that was written.
 
     Raises
     ------
     BundleError
-        The destination cannot be written (for example a full disk), or is the bundle that the encoder was read from
-        and has changed since. It is left as it was.
+        The destination cannot be written (for example a full disk), or is the encoder's own bundle and has another
+        manifest by now. It is left as it was.
     """
     import secrets
 
@@ -216,7 +221,7 @@ def write_bundle(
             remedy="Put the folder back as it was, and load it again.",
         )
     target = _real(check_target(path))
-    known = _known.get(target) if _real(encoder) == target else None
+    known = manifest if _real(encoder) == target else None
     staging: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -241,11 +246,12 @@ def write_bundle(
         listed = {
             file.name: {"sha256": _sha256(file), "bytes": file.stat().st_size} for file in sorted(staging.iterdir())
         }
-        _write_json(staging / "manifest.json", {"files": listed})
+        written = {"files": listed}
+        _write_json(staging / "manifest.json", written)
         for file in staging.iterdir():
             _sync(file)
         _move_into_place(staging, target, known)
-        _known[target] = {"files": listed}
+        return written
     except OSError as error:
         raise BundleError(
             f"Cannot write the bundle {target}", got=str(error), remedy="What was there before is unchanged."
@@ -285,7 +291,7 @@ def encoder_hash(folder: Path) -> str:
     return hasher.hexdigest()
 
 
-def _move_into_place(staging: Path, target: Path, known: dict[str, Any] | None) -> None:
+def _move_into_place(staging: Path, target: Path, known: Mapping[str, Any] | None) -> None:
     """Put the bundle where it belongs; known: the manifest of the one that may stand there, None for any."""
     if known is None and not target.exists():
         os.rename(staging, target)

@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scope_edge import jit
 from scope_edge.anchors import AnchorSet
 from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
-from scope_edge.candidates import USUAL_COST_BIAS, unknown_model
+from scope_edge.candidates import unknown_model
 from scope_edge.cards import ModelCard, check_model_name
-from scope_edge.dial import Dial
 from scope_edge.encoder import Encoder, check_prompt
-from scope_edge.errors import BundleError, PriceError, PromptError, UnknownModelError, UsageError
-from scope_edge.estimator import Estimates, Estimator, LookupSettings
-from scope_edge.fingerprints import OWN_LENGTHS_FROM, Fingerprints, Reach, fit_fingerprint
+from scope_edge.errors import PriceError, PromptError, UnknownModelError, UsageError
+from scope_edge.estimator import Estimates, Estimator
+from scope_edge.fingerprints import OWN_LENGTHS_FROM, Fingerprints, fit_fingerprint
+from scope_edge.loading import load_parts
 from scope_edge.policy import Decision, DecisionRule, Plan, Policy, plan_within, reusable, stated_policy
 from scope_edge.pricing import Price
-from scope_edge.ranges import is_number, number_within
+from scope_edge.ranges import is_number
 from scope_edge.session import Mode, Session
 
 if TYPE_CHECKING:
@@ -60,36 +61,9 @@ class Router:
         journal: str | os.PathLike[str] | None = None,
         keep_text: bool = False,
     ) -> None:
-        if not bundle.anchors or not bundle.models:
-            raise BundleError(
-                f"The bundle {bundle.path} holds an encoder but no models",
-                remedy="Make a full one: scope-edge build --outcomes DIR --encoder BUNDLE --out NEW",
-            )
-        config = bundle.config
-        try:
-            encoder_config, lookup, reach, alpha, novelty = (
-                config[name] for name in ("encoder", "lookup", "reach", "alpha", "novelty")
-            )
-        except KeyError as error:
-            raise BundleError(f"{bundle.path / 'config.json'} is incomplete", got=f"no {error}") from None
         self._bundle = bundle
-        self._encoder = Encoder(bundle.path, encoder_config)
-        anchors = AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels, bundle.index_file)
-        prints = Fingerprints.from_tensors(bundle.fingerprints, [ModelCard.from_json(entry) for entry in bundle.models])
-        ranks = (encoder_config["rank"], anchors.rank, prints.theta_mean.shape[1])
-        if len(set(ranks)) > 1:
-            raise BundleError(
-                f"The rank of encoder, anchors and fingerprints differs in {bundle.path}", got=repr(ranks)
-            )
-        self._base = self._estimator = Estimator(
-            anchors,
-            prints,
-            LookupSettings.from_json(lookup),
-            Reach.from_json(reach),
-            _novelty_quantiles(novelty),
-            Dial.from_json(alpha),
-            _cost_bias(config),
-        )
+        self._encoder, self._estimator = load_parts(bundle)
+        self._base = self._estimator
         self._changing = threading.Lock()
         self._warms_itself = warmup
         self._calls = 0
@@ -644,10 +618,11 @@ class Router:
     def _write(
         self, path: str | Path, anchors: AnchorSet, prints: Fingerprints, config: dict[str, Any], how: str
     ) -> None:
-        write_bundle(
+        manifest = write_bundle(
             path,
             config=config,
             encoder=self._bundle.path,
+            manifest=self._bundle.manifest,
             fingerprints=prints.tensors(),
             models=[card.to_json() for card in prints.cards],
             anchors=anchors.tensors(),
@@ -655,6 +630,8 @@ class Router:
             index=anchors.index,
             card=f"# A scope-edge bundle\n\n{len(prints.cards)} models over {len(anchors)} anchors; {how}.\n",
         )
+        if Path(path).samefile(self._bundle.path):
+            self._bundle = replace(self._bundle, manifest=manifest)
 
 
 def _give_back(rule: DecisionRule, decision: Decision) -> None:
@@ -663,22 +640,3 @@ def _give_back(rule: DecisionRule, decision: Decision) -> None:
 
     if decision.ticket and isinstance(rule, Budget):
         rule.cancel(decision)
-
-
-def _novelty_quantiles(novelty: Any) -> list[float]:
-    """Mean cosines to the nearest anchors, rising."""
-    try:
-        quantiles = [number_within(value, -2, 2) for value in novelty["quantiles"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError("config.json has no valid novelty", got=str(error)) from None
-    if len(quantiles) < 2 or quantiles != sorted(quantiles):
-        raise BundleError("config.json has no valid novelty", expected="quantiles that rise", got=repr(quantiles[:5]))
-    return quantiles
-
-
-def _cost_bias(config: Mapping[str, Any]) -> float:
-    """What the bundle measured of it, if it did."""
-    bias = config.get("cost_bias", USUAL_COST_BIAS)
-    if not is_number(bias) or not 0 <= bias < 10:
-        raise BundleError("config.json has no valid cost_bias", expected="a number from 0 to 10", got=repr(bias))
-    return float(bias)

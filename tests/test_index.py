@@ -3,10 +3,12 @@ from __future__ import annotations
 import shutil
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from processes import run_python
+from reports import synthetic_report
 from rich.progress import Progress
 
 from scope_edge import Router
@@ -15,6 +17,7 @@ from scope_edge.build import BuildOptions, build
 from scope_edge.bundle import default_bundle, read_bundle
 from scope_edge.encoder import quantise
 from scope_edge.errors import BundleError
+from scope_edge.evaluate.markdown import write_into_card
 from scope_edge.index import INDEX_FILE, INDEX_FROM, AnchorIndex
 
 
@@ -36,6 +39,12 @@ def indexed_bundle(table_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("indexed") / "bundle"
     build(table_folder, out, None, BuildOptions(n_anchors=96, index=True), Progress(disable=True))
     return out
+
+
+def test_an_evaluation_that_writes_into_the_card_keeps_the_graph(indexed_bundle, tmp_path):
+    bundle = Path(shutil.copytree(indexed_bundle, tmp_path / "bundle"))
+    write_into_card(synthetic_report(), bundle)
+    assert (bundle / INDEX_FILE).read_bytes() == (indexed_bundle / INDEX_FILE).read_bytes()
 
 
 def queries(anchors: AnchorSet, n: int) -> np.ndarray:

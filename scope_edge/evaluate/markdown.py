@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scope_edge.anchors import AnchorSet
 from scope_edge.bundle import read_bundle, write_bundle
 from scope_edge.evaluate.promises import budget_sheets, floor_sheets, level_sheets
 from scope_edge.evaluate.sheets import Sheet, joining_sheets, overall_sheets, pool_sheets
@@ -50,8 +51,9 @@ def write_into_card(report: Mapping[str, Any], bundle: Path) -> None:
     figures = "\n\n".join(markdown(report))
     write_bundle(
         bundle,
-        config=read.config, encoder=bundle, fingerprints=read.fingerprints, models=read.models,
+        config=read.config, encoder=bundle, manifest=read.manifest, fingerprints=read.fingerprints, models=read.models,
         anchors=read.anchors, anchor_labels=read.anchor_labels,
+        index=AnchorSet.from_tensors(read.anchors, read.anchor_labels, read.index_file).index,
         card=f"{card.split(_HEADING)[0]}{_HEADING}\nBy `scope-edge evaluate`.\n\n{figures}\n",
     )  # fmt: skip
 

@@ -119,22 +119,24 @@ def allocate(
         return Allocation(best, True, at_most(best), price_usd, 0.0)
 
     # What the margin leaves of the budget for expected costs.
-    room, solved = budget_usd - float(likely[taken] - totals[taken]), 0.0
+    room = budget_usd - float(likely[taken] - totals[taken])
     filled = _fill(best, p, cost, steps, taken, room - float(totals[taken]))
     if at_most(filled) <= budget_usd:
         best = filled
-    for _ in range(_TRIES if n <= (EXACT_UP_TO if spread.risk == 0.5 else EXACT_WITH_MARGIN_UP_TO) else 0):
-        exact = _exactly(best, p, cost, order, room)
-        if exact is None:
-            break
-        over = at_most(exact) - budget_usd
-        if over > 0:
-            room -= over
-            continue
-        # Another plan needs another margin: what this one leaves may buy more.
-        best, solved, room = exact, room, budget_usd - at_most(exact) + _sum(cost, exact)
-        if room <= solved * (1 + 1e-12):
-            break
+    solved = 0.0  # the room for which no plan is better
+    if n <= (EXACT_UP_TO if spread.risk == 0.5 else EXACT_WITH_MARGIN_UP_TO):
+        for _ in range(_TRIES):
+            exact = _exactly(best, p, cost, order, room)
+            if exact is None:
+                break
+            over = at_most(exact) - budget_usd
+            if over > 0:
+                room -= over
+                continue
+            # Another plan needs another margin: what this one leaves may buy more.
+            best, solved, room = exact, room, _sum(cost, exact) - over
+            if room <= solved * (1 + 1e-12):
+                break
     room = budget_usd - at_most(best) + _sum(cost, best)
     value = bound = _sum(p, best)
     if solved < room * (1 - 1e-12):
