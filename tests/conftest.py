@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import io
 import os
+import sys
 from pathlib import Path
 
 import generated
 import pytest
+from commands import Run
 from hypothesis import settings
 from rich.progress import Progress
 
 from scope_edge import Router
+from scope_edge.cli.app import main
 
 # The first call of a kernel compiles it, which no deadline allows for; a failing example must be
 # the same one on every machine.
@@ -50,3 +54,22 @@ def real_data() -> Path:
     if not (folder / "outcomes.parquet").is_file():
         pytest.skip("no real outcome table: set SCOPE_EDGE_DATA to a folder with outcomes.parquet")
     return folder
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Runs the entry point in this process."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path, stdin: bytes = b"") -> Run:
+        monkeypatch.setattr(sys, "argv", ["scope-edge", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return Run(code, captured.out, captured.err)
+
+    return run

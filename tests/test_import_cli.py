@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from generated import STRENGTH, write_table
@@ -12,27 +11,9 @@ from imports import jsonl, rejected
 
 from scope_edge import Router
 from scope_edge.bundle import read_bundle
-from scope_edge.cli.app import main
 from scope_edge.outcomes import read_table
 
 ENTRY = {"input_cost_per_token": 1e-06, "output_cost_per_token": 4e-06, "max_input_tokens": 8192}
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str | Path) -> SimpleNamespace:
-        monkeypatch.setattr("sys.argv", ["scope-edge", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return SimpleNamespace(code=code, out=captured.out, err=captured.err)
-
-    return run
 
 
 @pytest.fixture

@@ -1,0 +1,88 @@
+"""How a running budget is paced: what a right answer may be worth, and how many calls are to come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scope_edge.budget import pacing
+from scope_edge.budget.pacing import SLOTS, VALUES_USD, Pace
+
+positive = st.floats(1e-8, 1e2)
+
+
+@st.composite
+def curves(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    cost = (10 ** rng.uniform(-7, 0, (5, 8))).astype(np.float32)
+    return np.mean([pacing.spend_curve(p, c) for p, c in zip(rng.random((5, 8)), cost, strict=True)], axis=0)
+
+
+@st.composite
+def paces(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    kinds = draw(st.tuples(st.booleans(), st.booleans()))
+    arrivals, history = (rng.integers(0, 50, SLOTS) * rng.integers(0, 2, SLOTS) * kind for kind in kinds)
+    return Pace(arrivals=arrivals.astype(float), history=history.astype(float), began=draw(st.floats(0, 0.3)))
+
+
+@given(curve=curves(), targets=st.tuples(positive, positive))
+def test_more_money_makes_a_right_answer_worth_more(curve, targets):
+    assert (np.diff(curve) >= 0).all()
+    low, high = (pacing.value_for(target, curve) for target in sorted(targets))
+    assert 0 < low <= high
+
+
+@given(curve=curves(), value_usd=st.floats(1e-7, 1e2))
+def test_a_value_and_its_cost_belong_together(curve, value_usd):
+    cost = pacing.spend_at(value_usd, curve)
+    index = int(np.searchsorted(VALUES_USD, value_usd))
+    around = VALUES_USD[max(index - 2, 0)], VALUES_USD[min(index + 1, len(VALUES_USD) - 1)]
+    if (np.diff(curve) > 0).all():
+        assert around[0] * 0.999 <= pacing.value_for(cost, curve) <= around[1] * 1.001
+
+
+def test_a_spent_budget_is_worth_nothing():
+    assert pacing.value_for(0.0, np.ones(len(VALUES_USD))) == 0.0
+
+
+@given(pace=paces(), share=st.floats(0, 1))
+def test_some_call_is_always_to_come(pace, share):
+    ahead = pacing.calls_ahead(pace, share)
+    assert 1 <= ahead < 1e6
+    assert pacing.calls_left(pace, 10) >= 1
+
+
+def test_calls_ahead_follow_the_days_before():
+    history = np.zeros(SLOTS)
+    history[8:18] = 10  # an office: a hundred calls, from 8 to 18
+    for hour in (0, 6, 8):
+        assert pacing.calls_ahead(Pace(history=history), hour / 24) == pytest.approx(100, rel=0.2)
+    as_usual = Pace(history=history, arrivals=np.where(np.arange(SLOTS) < 13, history, 0))
+    assert pacing.calls_ahead(as_usual, 13 / 24) == pytest.approx(50, rel=0.05)
+    twice = Pace(history=history, arrivals=2 * as_usual.arrivals)
+    assert 75 < pacing.calls_ahead(twice, 13 / 24) < 100
+
+
+def test_the_days_before_count_half_each():
+    first = Pace(arrivals=np.full(SLOTS, 8.0))
+    second = first.next()
+    assert (second.history == 8).all()
+    second.arrivals[:] = 4
+    assert (second.next().history == 6).all()
+
+
+@given(shares=st.tuples(st.floats(0, 1), st.floats(0, 1)), ends=st.tuples(positive, positive))
+def test_a_total_is_spent_the_slower_the_less_is_left(shares, ends):
+    low, high = sorted(ends)
+    early, late = (pacing.target_of_share(share, low, high) for share in sorted(shares))
+    assert 0 < late <= early <= high
+
+
+@given(pace=paces(), curve=curves(), share=st.floats(0, 1))
+def test_a_pace_is_stored_whole(pace, curve, share):
+    pace.learn(curve, share)
+    again = Pace.from_bytes(pace.to_bytes())
+    assert all(np.array_equal(getattr(again, name), value) for name, value in vars(pace).items())
