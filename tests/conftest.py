@@ -73,3 +73,12 @@ def cli(monkeypatch, capsys):
         return Run(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty outcomes of one model, for `add-model`; read only."""
+    path = tmp_path_factory.mktemp("outcomes") / "outcomes.csv"
+    lines = [f"Question {i} about rivers,{i % 2},{20 + i}" for i in range(30)]
+    path.write_text("prompt,score,output_tokens\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return path

@@ -27,14 +27,6 @@ ROUTE_FIELDS = ["model", "p_correct", "cost_usd", "alpha", "met", "reason", "ris
 ESTIMATE_FIELDS = ["model", "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd"]
 
 
-@pytest.fixture(scope="module")
-def outcomes(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("outcomes") / "outcomes.csv"
-    lines = [f"Question {i} about rivers,{i % 2},{20 + i}" for i in range(30)]
-    path.write_text("prompt,score,output_tokens\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
 # --- asking ---
 
 
