@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-__all__ = ["choose_best", "fit_ability", "spell_bytes", "topk_cosine", "weigh_evidence"]
+__all__ = ["choose_best", "fit_ability", "hear_learned", "spell_bytes", "topk_cosine", "weigh_evidence"]
 
 _BLOCK = 1024
 _PER_LOG_2, _LOG_2_HIGH, _LOG_2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
@@ -41,6 +41,21 @@ def topk_cosine(z, anchors, scales, indices, cosines):
         chosen = candidates[np.argsort(-every[candidates], kind="stable")[:k]]
         indices[one] = chosen
         cosines[one] = every[chosen] * scale
+
+
+def hear_learned(rows, cosines, voices, loadings, models, results, unit, own, others, near, heard):
+    """See `hear.hear_learned`."""
+    n_models = heard.shape[1] // 4
+    votes = voices[(np.clip(cosines, 0, 1) * np.float32(len(voices) - 1)).astype(np.intp)]
+    for one, speaking in enumerate(rows):
+        share = np.maximum(votes[one], 1).astype(np.float64)
+        _, _, off, counted = results[speaking].T.astype(np.float64) / unit
+        near[one, :-3] = share @ loadings[speaking].astype(np.float64)
+        near[one, -3:] = share @ off**2, share @ counted, share.sum()
+        said = votes[one][:, None].astype(np.float64) * results[speaking]
+        cells = (models[speaking][:, None] + n_models * np.arange(4)).ravel()
+        theirs = np.bincount(cells, said.ravel(), 4 * n_models).reshape(4, n_models)
+        heard[one] = (others * said.sum(axis=0)[:, None] + (own - others) * theirs).ravel()
 
 
 def weigh_evidence(

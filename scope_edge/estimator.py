@@ -45,7 +45,7 @@ from scope_edge.ranges import number_within
 from scope_edge.results import UNIT, AnchorResults
 
 if TYPE_CHECKING:
-    from scope_edge.learning.learned import Learned
+    from scope_edge.learning.learned import Latents, Learned
 
 __all__ = ["Z80", "Estimates", "Estimator", "Evidence", "LookupSettings", "Neighbourhood"]
 
@@ -263,19 +263,17 @@ class Estimator:
             self.candidates.cost_bias,
         )  # fmt: skip
 
-    def learning(
-        self, fingerprints: Fingerprints, learned: Learned, covariances: Mapping[int, NDArray[np.float64]]
-    ) -> Estimator:
-        """The same with outcomes that were learned since, after which the latents of some models have moved.
+    def learning(self, learned: Learned, latents: Mapping[int, Latents]) -> Estimator:
+        """The same with outcomes that were learned since, after which some models' latents are these.
 
-        covariances: of theta, of each of these models. What the pool did on the anchors stays as it was worked out.
+        What the pool did on the anchors stays as it was worked out, and so do the fingerprints.
         """
         other = copy.copy(self)
-        other.fingerprints, other._learned, other._pool = fingerprints, learned, self._pool.copy()
-        theta, psi = fingerprints.population.theta_mean, fingerprints.population.psi_mean
-        for column, covariance in covariances.items():
-            latents = (fingerprints.theta_mean[column] - theta, fingerprints.psi_mean[column] - psi)
-            rows = np.concatenate((*latents, _triangle(covariance[None])[0]))
+        other._learned, other._pool = learned, self._pool.copy()
+        population = self.fingerprints.population
+        for column, (theta, psi, covariance) in latents.items():
+            triangle = _triangle(covariance[None])[0]
+            rows = np.concatenate((theta - population.theta_mean, psi - population.psi_mean, triangle))
             other._pool[: len(rows), column] = rows
         return other
 

@@ -37,6 +37,7 @@ class Kernels:
     topk_cosine: Callable[..., None]
     weigh_evidence: Callable[..., bool]
     choose_best: Callable[..., None]
+    hear_learned: Callable[..., None]
     fit_ability: Callable[..., None]
     compiled: bool
 
@@ -47,6 +48,7 @@ _PLAIN = Kernels(
     plain.topk_cosine,
     plain.weigh_evidence,
     plain.choose_best,
+    plain.hear_learned,
     plain.fit_ability,
     compiled=False,
 )
@@ -142,38 +144,38 @@ def _compile() -> None:
             modules = _import_kernels()
         except (OSError, RuntimeError):
             return
-    text, topk, weigh, choose, ability = modules
+    text, topk, weigh, choose, hear, ability = modules
     reading = Reading(text.list_pieces, text.read_ascii)
-    query_path = Kernels(
-        reading,
-        text.spell_bytes,
-        topk.topk_cosine,
-        weigh.weigh_evidence,
-        choose.choose_best,
-        plain.fit_ability,
+    query_path = replace(
+        _PLAIN,
+        reading=reading,
+        spell_bytes=text.spell_bytes,
+        topk_cosine=topk.topk_cosine,
+        weigh_evidence=weigh.weigh_evidence,
+        choose_best=choose.choose_best,
         compiled=True,
     )
-    for exercise in (_read, _look_up, _weigh, _choose):
-        if _ending.is_set():
-            return
-        exercise(query_path, reading)
-    _current = query_path
-    if not _ending.is_set():
-        one = np.eye(1)
-        ability.fit_ability(one, np.zeros(1), np.ones(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))
-        _current = replace(query_path, fit_ability=ability.fit_ability)
+    every = replace(query_path, hear_learned=hear.hear_learned, fit_ability=ability.fit_ability)
+    for exercises, compiled in (((_read, _look_up, _weigh, _choose), query_path), ((_hear, _fit), every)):
+        for exercise in exercises:
+            if _ending.is_set():
+                return
+            exercise(compiled)
+        _current = compiled
 
 
 def _import_kernels() -> tuple[Any, ...]:
-    from scope_edge.kernels import ability, choose, text, topk, weigh
+    from scope_edge.kernels import ability, choose, hear, text, topk, weigh
 
-    return text, topk, weigh, choose, ability
+    return text, topk, weigh, choose, hear, ability
 
 
 # Each kernel is called with the types of the query path, so that it is compiled for them.
 
 
-def _read(compiled: Kernels, reading: Reading) -> None:
+def _read(compiled: Kernels) -> None:
+    reading = compiled.reading
+    assert reading is not None
     text, logs, trigrams = np.frombuffer(b"text", np.uint8), np.ones(3), np.zeros(2, np.float32)
     starts, slots = np.array([0, 4], np.int32), np.zeros(4, np.int32)
     reading.list_pieces(text, starts, slots)
@@ -184,14 +186,14 @@ def _read(compiled: Kernels, reading: Reading) -> None:
     compiled.spell_bytes(text, np.zeros(256, np.uint8), logs, np.zeros(1, np.int64), trigrams)
 
 
-def _look_up(compiled: Kernels, _: Reading) -> None:
+def _look_up(compiled: Kernels) -> None:
     anchors, scales = np.ones((2, 2), np.int8), np.ones(2, np.float32)
     anchors.flags.writeable = scales.flags.writeable = False  # as those of an `AnchorSet`
     rows, cosines = np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32)
     compiled.topk_cosine(np.ones((1, 2), np.float32), anchors, scales, rows, cosines)
 
 
-def _weigh(compiled: Kernels, _: Reading) -> None:
+def _weigh(compiled: Kernels) -> None:
     compiled.weigh_evidence(
         np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32), np.ones(2, np.int32), np.ones((1, 4), np.float32),
         np.ones(4), np.ones((2, 6), np.float32), np.ones((2, 4), np.int16), np.ones((13, 1)), np.ones(16), np.ones(1),
@@ -199,5 +201,20 @@ def _weigh(compiled: Kernels, _: Reading) -> None:
     )  # fmt: skip
 
 
-def _choose(compiled: Kernels, _: Reading) -> None:
+def _choose(compiled: Kernels) -> None:
     compiled.choose_best(np.ones((1, 2, 1), np.float32), 1.0, np.zeros(1, np.int32), np.zeros(1, np.int64))
+
+
+def _hear(compiled: Kernels) -> None:
+    loadings = np.ones((1, 1), np.float32)
+    models, results = np.zeros(1, np.int32), np.zeros((1, 4), np.int16)
+    loadings.flags.writeable = models.flags.writeable = False  # as those of a `Sample`
+    compiled.hear_learned(
+        np.zeros((1, 1), np.int32), np.ones((1, 1), np.float32), np.ones(2, np.int32), loadings, models, results,
+        1, 1, 1, np.zeros((1, 4)), np.zeros((1, 4)),
+    )  # fmt: skip
+
+
+def _fit(compiled: Kernels) -> None:
+    one = np.eye(1)
+    compiled.fit_ability(one, np.zeros(1), np.ones(1), np.ones(1), np.zeros(1), one, np.zeros(1), np.eye(1))

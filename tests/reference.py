@@ -35,6 +35,20 @@ def count_bytes(data: bytes, kinds: Sequence[int], n_kinds: int, bins: int) -> t
     return counts, trigrams
 
 
+def hear_learned(rows, cosines, voices, loadings, models, results, unit, own, others, n_models):
+    """Sums over the outcomes around one prompt, in exact numbers."""
+    votes = [int(voices[int(min(max(cosine, 0), 1) * (len(voices) - 1))]) for cosine in cosines.tolist()]
+    near, heard = [Fraction(0)] * (loadings.shape[1] + 3), [0] * (4 * n_models)
+    for row, vote in zip(rows.tolist(), votes, strict=True):
+        _, _, off, counted = (Fraction(int(value), unit) for value in results[row])
+        said = [*(Fraction(float(value)) for value in loadings[row]), off**2, counted, Fraction(1)]
+        near = [total + max(vote, 1) * value for total, value in zip(near, said, strict=True)]
+        for place in range(4 * n_models):
+            part, model = divmod(place, n_models)
+            heard[place] += vote * int(results[row, part]) * (own if model == models[row] else others)
+    return [float(value) for value in near], heard
+
+
 def weigh_evidence(
     rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, beside, voices_beside
 ):

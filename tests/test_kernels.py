@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from processes import run_python
 
-from scope_edge.kernels import ability, plain, text, topk, weigh
+from scope_edge.kernels import ability, hear, plain, text, topk, weigh
 
 TOPK = {"compiled": topk.topk_cosine, "plain": plain.topk_cosine}
 SPELL = {"compiled": text.spell_bytes, "plain": plain.spell_bytes}
 WEIGH = {"compiled": weigh.weigh_evidence, "plain": plain.weigh_evidence}
+HEAR = {"compiled": hear.hear_learned, "plain": plain.hear_learned}
 FIT = {"compiled": ability.fit_ability, "plain": plain.fit_ability}
 
 both = pytest.mark.parametrize("kind", ["compiled", "plain"])
@@ -270,6 +271,24 @@ def test_an_anchor_that_does_not_agree_at_all_still_counts_a_little_as_neighbour
     assert np.isfinite(terms).all()
     assert np.isfinite(out).all()
     assert (terms[3] == 0).all()
+
+
+@both
+@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 9))
+@settings(max_examples=40)
+def test_hearing_what_was_learned_is_the_reference(kind, seed, k):
+    rng = np.random.default_rng(seed)
+    n, n_models, n_loadings = 9, 3, 5
+    rows = rng.permutation(n)[None, :k].astype(np.int32)
+    cosines = rng.uniform(-0.3, 1, (1, k)).astype(np.float32)
+    voices = np.rint((np.arange(65) / 64) ** 4 * 1024).astype(np.int32)
+    loadings = rng.normal(0, 3, (n, n_loadings)).astype(np.float16).astype(np.float32)
+    models = rng.integers(0, n_models, n).astype(np.int32)
+    results = rng.integers(-24576, 24577, (n, 4)).astype(np.int16)
+    near, heard = np.zeros((1, n_loadings + 3)), np.zeros((1, 4 * n_models))
+    HEAR[kind](rows, cosines, voices, loadings, models, results, 4096, 2, 1, near, heard)
+    wanted = reference.hear_learned(rows[0], cosines[0], voices, loadings, models, results, 4096, 2, 1, n_models)
+    assert (near[0].tolist(), heard[0].tolist()) == wanted
 
 
 @st.composite

@@ -159,9 +159,25 @@ def test_of_many_outcomes_a_sample_stays(small_bundle):
     encoding = router.encoder.encode(ASKED)
     learner = Learner(router.estimator, limit=50)
     learner.fold((i, outcome_of(encoding, router.models[0], 0.0, 1, None, None)) for i in range(1, 1001))
-    kept = learner._numbers.astype(int)
-    assert len(kept) == 50
-    assert abs(kept.mean() - 500) < 4 * 289 / math.sqrt(50)  # as of a uniform draw
+    kept = learner._sample.rows.numbers.astype(int)
+    assert 25 < len(kept) <= 50
+    assert abs(kept.mean() - 500) < 4 * 289 / math.sqrt(len(kept))  # as of a uniform draw
+
+
+def test_a_state_that_somebody_holds_stays_and_shares_what_was_learned_before(small_bundle):
+    router = Router.load(small_bundle)
+    encodings = router.encoder.encode_batch([f"{PROMPTS[i % 9]} {i}" for i in range(90)])
+    learner = Learner(router.estimator, limit=40)
+    states = [
+        learner.fold([(i + 1, outcome_of(encoding, router.models[i % 3], 0.0, i % 2, 70, None))])
+        for i, encoding in enumerate(encodings)
+    ]
+    again = Learner(router.estimator, limit=40)
+    for i, (encoding, state) in enumerate(zip(encodings, states, strict=True)):
+        again.fold([(i + 1, outcome_of(encoding, router.models[i % 3], 0.0, i % 2, 70, None))])
+        assert same(state.estimate(encodings[0]), again.estimator.estimate(encodings[0]))
+    places = {id(state._learned.codes.base) for state in states}
+    assert len(places) < 15
 
 
 def test_a_journal_gives_the_same_state_to_whoever_loads_it(small_bundle, journal):

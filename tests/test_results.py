@@ -94,7 +94,7 @@ def test_a_query_never_compiles_anything_after_the_warm_up(small_bundle):
 
     used = [
         getattr(jit.kernels(), name)
-        for name in ("spell_bytes", "topk_cosine", "weigh_evidence", "choose_best", "fit_ability")
+        for name in ("spell_bytes", "topk_cosine", "weigh_evidence", "choose_best", "hear_learned", "fit_ability")
     ]
     before = [len(kernel.signatures) for kernel in used]
     router = Router.load(small_bundle)
@@ -102,5 +102,6 @@ def test_a_query_never_compiles_anything_after_the_warm_up(small_bundle):
     router.route_batch(["one", "two"])
     rows = [{"prompt": f"What is {index} + 1?", "score": index % 2} for index in range(40)]
     router.add_model("new", rows, price=Price(0.1, 0.2))
+    router.record("and now?", "new", score=1, output_tokens=9)
     router.route("and now?")
     assert [len(kernel.signatures) for kernel in used] == before

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.jit import kernels
+from scope_edge.learning.sample import Rows
 from scope_edge.results import OTHERS, OWN, UNIT
 
-__all__ = ["Beside", "Learned", "as_results"]
+__all__ = ["Beside", "Latents", "Learned", "as_results"]
 
 
 class Beside(NamedTuple):
@@ -28,19 +29,27 @@ class Beside(NamedTuple):
     cosines: NDArray[np.float32]
 
 
+class Latents(NamedTuple):
+    """Of one model: theta (rank,) with its covariance (rank, rank), and psi (length_rank,)."""
+
+    theta: NDArray[np.float64]
+    psi: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+
 class Learned(NamedTuple):
     """n outcomes as neighbours; never changed.
 
-    codes (n, dim) int8, scales (n,) float32: the embeddings. loadings (n, n_loadings + 2) float64: a, b, c, d, the
-    squared error of the length and whether it is known, all float16 in value. models (n,) int64: columns of the pool.
-    results (n, 4) float64: residual and information, of correctness and of length, in whole units of 1 / UNIT.
+    codes (n, dim) int8, scales (n,) float32: the embeddings. loadings (n, n_loadings) float32: a, b, c, d, all float16
+    in value. models (n,) int32: columns of the pool. results (n, 4) int16: residual and information, of correctness
+    and of length, in whole units of 1 / UNIT.
     """
 
     codes: NDArray[np.int8]
     scales: NDArray[np.float32]
-    loadings: NDArray[np.float64]
-    models: NDArray[np.int64]
-    results: NDArray[np.float64]
+    loadings: NDArray[np.float32]
+    models: NDArray[np.int32]
+    results: NDArray[np.int16]
 
     def beside(self, z: NDArray[np.float32], k: int, voices: NDArray[np.int32], n_models: int) -> Beside:
         """What the k nearest outcomes say to each embedding, (n, dim) of unit vectors.
@@ -50,39 +59,26 @@ class Learned(NamedTuple):
         k = min(k, len(self.codes))
         rows, cosines = np.empty((len(z), k), np.int32), np.empty((len(z), k), np.float32)
         kernels().topk_cosine(z, self.codes, self.scales, rows, cosines)
-        steps = (np.clip(cosines, 0, 1) * np.float32(len(voices) - 1)).astype(np.intp)
-        votes = voices[steps].astype(np.float64)
-        near = np.empty((len(z), self.loadings.shape[1] + 1))
-        heard = np.empty((len(z), 4, n_models))
-        for one in range(len(z)):
-            share = np.maximum(votes[one], 1.0)
-            near[one, :-1], near[one, -1] = share @ self.loadings[rows[one]], share.sum()
-            said = votes[one][:, None] * self.results[rows[one]]
-            cells = (self.models[rows[one]][:, None] + n_models * np.arange(4)).ravel()
-            own = np.bincount(cells, said.ravel(), 4 * n_models).reshape(4, n_models)
-            heard[one] = OTHERS * said.sum(axis=0)[:, None] + (OWN - OTHERS) * own
+        near, heard = np.zeros((len(z), self.loadings.shape[1] + 3)), np.zeros((len(z), 4 * n_models))
+        kernels().hear_learned(
+            rows, cosines, voices, self.loadings, self.models, self.results, UNIT, OWN, OTHERS, near, heard
+        )
         nearest = np.full((len(z), 5), -1, np.float32)
         nearest[:, : min(k, 5)] = cosines[:, :5]
-        return Beside(near, heard.reshape(len(z), -1), nearest)
+        return Beside(near, heard, nearest)
 
 
-def as_results(
-    scores: NDArray[np.float64],
-    p: NDArray[np.float64],
-    lengths: NDArray[np.float64],
-    expected: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What outcomes show: `results`, and the last two columns of `loadings`.
+def as_results(rows: Rows, theta: NDArray[np.float64], psi: NDArray[np.float64]) -> NDArray[np.int16]:
+    """What outcomes show beyond the latents of their models: `results`.
 
-    Parameters
-    ----------
-    scores, p : float64 arrays of shape (n,)
-        What was scored, NaN where it was not, and what the model's latents predict.
-    lengths, expected : float64 arrays of shape (n,)
-        log(1 + output tokens), NaN where not counted, and what the model's latents predict.
+    theta (n_models, rank), psi (n_models, length_rank): the latents.
     """
-    scored, counted = np.isfinite(scores), np.isfinite(lengths)
-    off = np.where(counted, np.clip(lengths - expected, -6, 6), 0)
-    parts = (np.where(scored, scores - p, 0), np.where(scored, p * (1 - p), 0), off, counted)
-    noise = np.stack([np.minimum(off**2, 36), counted], axis=1).astype(np.float16)
-    return np.rint(np.stack(parts, axis=1) * UNIT), noise.astype(np.float64)
+    rank, loadings = theta.shape[1], rows.loadings.astype(np.float64)
+    chances = (loadings[:, :rank] * theta[rows.models]).sum(axis=1) - loadings[:, rank]
+    expected = (loadings[:, rank + 1 : -1] * psi[rows.models]).sum(axis=1) + loadings[:, -1]
+    p = 1 / (1 + np.exp(-np.clip(chances, -60, 60)))
+    scored, counted = np.isfinite(rows.scores), np.isfinite(rows.lengths)
+    off = np.where(counted, np.clip(rows.lengths - expected, -6, 6), 0)
+    parts = (np.where(scored, rows.scores - p, 0), np.where(scored, p * (1 - p), 0), off, counted)
+    results: NDArray[np.int16] = np.rint(np.stack(parts, axis=1) * UNIT).astype(np.int16)
+    return results

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,10 @@ from numpy.typing import NDArray
 from scope_edge.anchors import AnchorSet
 from scope_edge.estimator import Estimator
 from scope_edge.fingerprints import Fingerprints, encode_lengths, encode_scores
-from scope_edge.learning.learned import Learned, as_results
+from scope_edge.learning.learned import Latents, Learned, as_results
 from scope_edge.learning.outcome import Outcome
+from scope_edge.learning.sample import Rows, Sample
+from scope_edge.results import UNIT
 
 __all__ = ["LIMIT", "Learner"]
 
@@ -48,18 +49,13 @@ class Learner:
     def __init__(self, base: Estimator, limit: int = LIMIT) -> None:
         self.base = base
         self.estimator = base
-        self._limit = limit
         self._columns = {name: column for column, name in enumerate(base.names)}
         prints = base.fingerprints
         self._theta = prints.theta_mean.astype(np.float64)
         self._psi = prints.psi_mean.astype(np.float64)
         self._covariances: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-        width, dim = base.anchors.loadings.shape[1], base.anchors.codes.shape[1]
-        self._numbers = np.empty(0, np.uint64)
-        self._codes, self._scales = np.empty((0, dim), np.int8), np.empty(0, np.float32)
-        self._loadings = np.empty((0, width))
-        self._models = np.empty(0, np.int64)
-        self._scores, self._lengths = np.empty(0), np.empty(0)
+        self._sample = Sample(limit, base.anchors.codes.shape[1], base.anchors.loadings.shape[1])
+        self._results = np.empty((0, 4), np.int16)
 
     def fold(self, outcomes: Iterable[tuple[int, Outcome]]) -> Estimator:
         """Fold in outcomes with their numbers, which rise; those of models that are not in the pool say nothing."""
@@ -83,14 +79,15 @@ class Learner:
 
     def compacted(self) -> tuple[AnchorSet, Fingerprints]:
         """Anchors and fingerprints of a bundle that holds what was learned."""
-        anchors, prints = self.base.anchors, self.estimator.fingerprints
-        n = len(self._numbers)
+        anchors, prints = self.base.anchors, self._fingerprints()
+        rows = self._sample.rows
+        n = len(rows.numbers)
         scores, lengths = np.full((n, len(prints.cards)), np.nan), np.full((n, len(prints.cards)), np.nan)
-        scores[np.arange(n), self._models], lengths[np.arange(n), self._models] = self._scores, self._lengths
-        _, noise = self._shown()
+        scores[np.arange(n), rows.models], lengths[np.arange(n), rows.models] = rows.scores, rows.lengths
+        off, counted = self._results[:, 2] / UNIT, self._results[:, 3] > 0
         grown = anchors.with_learned(
-            [f"learned:{number}" for number in self._numbers.tolist()], self._codes, self._scales,
-            self._loadings.astype(np.float16), np.where(noise[:, 1] > 0, noise[:, 0], np.nan).astype(np.float16),
+            [f"learned:{number}" for number in rows.numbers.tolist()], rows.codes, rows.scales,
+            rows.loadings.astype(np.float16), np.where(counted, off**2, np.nan).astype(np.float16),
         )  # fmt: skip
         return grown, replace(
             prints,
@@ -133,60 +130,45 @@ class Learner:
         self._covariances[column] = (of_theta, of_psi)
 
     def _keep(self, known: list[tuple[int, Outcome]], columns: list[int], lengths: list[float]) -> None:
-        """Add outcomes to those that are anchors, and keep a sample: those whose numbers are lowest when mixed."""
+        """Add outcomes to those that are anchors."""
         outcomes = [outcome for _, outcome in known]
-        numbers = np.append(self._numbers, np.array([number for number, _ in known], np.uint64))
-        kept = slice(None) if len(numbers) <= self._limit else np.sort(np.argsort(_mixed(numbers))[: self._limit])
-
-        def joined(before: NDArray[Any], new: Any) -> NDArray[Any]:
-            return np.concatenate((before, np.asarray(new, before.dtype)))[kept]
-
-        self._numbers = numbers[kept]
-        self._codes = joined(self._codes, np.stack([outcome.codes for outcome in outcomes]))
-        self._scales = joined(self._scales, [outcome.scale for outcome in outcomes])
-        self._loadings = joined(self._loadings, np.stack([outcome.loadings for outcome in outcomes]))
-        self._models = joined(self._models, columns)
-        self._scores = joined(self._scores, [outcome.score for outcome in outcomes])
-        self._lengths = joined(self._lengths, lengths)
+        kept = self._sample.add(
+            Rows(
+                numbers=np.array([number for number, _ in known], np.uint64),
+                codes=np.stack([outcome.codes for outcome in outcomes]),
+                scales=np.array([outcome.scale for outcome in outcomes], np.float32),
+                loadings=np.stack([outcome.loadings for outcome in outcomes]).astype(np.float32),
+                models=np.array(columns, np.int32),
+                scores=np.array([outcome.score for outcome in outcomes]),
+                lengths=np.array(lengths),
+            )
+        )
+        self._results = np.concatenate((self._results, np.zeros((len(known), 4), np.int16)))[kept]
 
     def _estimated(self, moved: list[int]) -> Estimator:
-        """The estimator with the present latents and outcomes."""
-        results, noise = self._shown()
-        codes, scales = self._codes.copy(), self._scales.copy()
-        codes.flags.writeable = scales.flags.writeable = False  # as those of an `AnchorSet`
-        learned = Learned(codes, scales, np.concatenate((self._loadings, noise), axis=1), self._models, results)
-        prints = self._fingerprints(moved)
-        covariances = {column: self._covariances[column][0] for column in moved}
-        return self.estimator.learning(prints, learned, covariances)
+        """The estimator with the present latents and outcomes; those of models that have moved show other things."""
+        rows = self._sample.rows
+        theirs = np.flatnonzero(np.isin(rows.models, moved))
+        self._results = self._results.copy()
+        self._results[theirs] = as_results(rows.take(theirs), self._theta, self._psi)
+        learned = Learned(rows.codes, rows.scales, rows.loadings, rows.models, self._results)
+        latents = {
+            column: Latents(self._theta[column], self._psi[column], self._covariances[column][0]) for column in moved
+        }
+        return self.estimator.learning(learned, latents)
 
-    def _shown(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What the outcomes show beyond the present latents; see `as_results`."""
-        rank, loadings = self.base.anchors.rank, self._loadings
-        chances = (loadings[:, :rank] * self._theta[self._models]).sum(axis=1) - loadings[:, rank]
-        expected = (loadings[:, rank + 1 : -1] * self._psi[self._models]).sum(axis=1) + loadings[:, -1]
-        p = 1 / (1 + np.exp(-np.clip(chances, -60, 60)))
-        return as_results(self._scores, p, self._lengths, expected)
-
-    def _fingerprints(self, moved: list[int]) -> Fingerprints:
-        prints = self.estimator.fingerprints
-        theta, psi = self._theta.astype(np.float32), self._psi.astype(np.float32)
+    def _fingerprints(self) -> Fingerprints:
+        """Those of the bundle, moved."""
+        prints = self.base.fingerprints
         theta_precision, psi_precision = prints.theta_precision.copy(), prints.psi_precision.copy()
-        for column in moved:
-            of_theta, of_psi = self._covariances[column]
+        for column, (of_theta, of_psi) in self._covariances.items():
             theta_precision[column], psi_precision[column] = np.linalg.inv(of_theta), np.linalg.inv(of_psi)
         return replace(
-            prints, theta_mean=theta, psi_mean=psi, theta_precision=theta_precision, psi_precision=psi_precision
-        )
+            prints,
+            theta_mean=self._theta.astype(np.float32), psi_mean=self._psi.astype(np.float32),
+            theta_precision=theta_precision, psi_precision=psi_precision,
+        )  # fmt: skip
 
 
 def _chance(logit: float) -> float:
     return 1 / (1 + math.exp(-min(max(logit, -60.0), 60.0)))
-
-
-def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A number's place in the lottery, the same for ever (the finaliser of SplitMix64, Steele et al. 2014)."""
-    with np.errstate(over="ignore"):
-        x = numbers + np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
