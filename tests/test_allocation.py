@@ -93,6 +93,14 @@ def test_a_budget_below_the_cheapest_plan_is_not_met():
     assert found.best.tolist() == cost.argmin(axis=1).tolist()
 
 
+def test_where_the_cheapest_choice_varies_too_much_a_steadier_one_may_fit():
+    p, cost, p90 = np.array([[0.7, 0.8]]), np.array([[1.0, 1.1]]), np.array([[2.2, 1.15]])
+    found = allocate(p, cost, p90, np.arange(2, dtype=np.int32), 1.3, Spread(0.05, 0.05))
+    assert (found.best.tolist(), found.met) == ([1], True)
+    assert found.at_most_usd <= 1.3
+    assert not allocate(p, cost, p90, np.arange(2, dtype=np.int32), 1.05, Spread(0.05, 0.05)).met
+
+
 def test_more_than_enough_buys_the_most_accurate_model_everywhere():
     p, cost = tables(2, 50, 4)
     found = allocate(p, cost, cost, np.arange(4, dtype=np.int32), 2 * cost.sum(), NEUTRAL)

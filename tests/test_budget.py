@@ -100,8 +100,8 @@ def test_where_nothing_fits_nothing_is_reserved_but_the_cost_still_counts(clock)
         decision = budget.decide(TWO)
         assert (decision.model, decision.met, decision.ticket) == ("cheap", False, "")
         assert decision.reason == (
-            "no model's 90% cost fits into the 0.0015 of 0.0015 USD that are left until 2024-03-01 00:00 UTC; "
-            "cheap is the cheapest, 0.002 USD"
+            "no model that may be chosen has a 90% cost within the 0.0015 of 0.0015 USD that are left "
+            "until 2024-03-01 00:00 UTC; cheap is the cheapest, 0.002 USD"
         )
         assert account(budget) == (0.0, 0.0, 0.0015, 0)
         budget.settle(decision, 0.0014)
@@ -117,9 +117,41 @@ def test_what_does_not_fit_gives_way_to_what_does():
 
 
 def test_no_call_takes_most_of_what_is_left_while_another_fits():
-    with Budget(0.1, expected_calls=1) as budget:
-        assert budget.decide(TWO).model == "cheap"
+    with Budget(0.05, expected_calls=2) as budget:
+        decision = budget.decide(TWO)
+        assert decision.model == "cheap"
+        assert decision.reason.endswith("; dear would take more than the 0.025 USD of one call")
         assert budget.decide(TWO.only(np.array([1]))).model == "dear"
+
+
+def test_what_nobody_else_needs_may_all_be_taken():
+    with Budget(0.031, expected_calls=1) as budget:
+        assert budget.decide(TWO).model == "dear"
+    with Budget(0.07, expected_calls=4) as budget:
+        for _ in range(4):
+            budget.settle(budget.decide(TWO), 0.02 if budget.calls < 2 else 0.001)
+        assert budget.spent_usd > 0.02
+
+
+def test_free_models_go_on_when_a_budget_is_overdrawn():
+    free = crafted([0.5, 0.9], [0.0, 0.02], ["free", "dear"], p90=[0.0, 0.03])
+    with Budget(0.01) as budget:
+        budget.record(0.02)
+        decision = budget.decide(free)
+        assert (decision.model, decision.met) == ("free", True)
+
+
+def test_a_decision_without_a_reservation_is_cancelled_for_nothing():
+    with Budget(1e-6) as budget:
+        budget.cancel(budget.decide(TWO))
+        assert account(budget) == (0.0, 0.0, 1e-6, 0)
+
+
+def test_a_plan_of_one_prompt_is_refused_and_reserves_nothing():
+    with Budget(1) as budget:
+        with pytest.raises(UsageError, match="Use decide"):
+            budget.plan(TWO)
+        assert account(budget) == (0.0, 0.0, 1.0, 0)
 
 
 def test_a_budget_may_be_overrun_by_what_calls_report_alone():

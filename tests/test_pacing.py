@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scope_edge.budget import pacing
-from scope_edge.budget.pacing import SLOTS, VALUES_USD, Pace
+from scope_edge.budget.pacing import SLOTS, VALUES_USD, Pace, largest_share
 
 positive = st.floats(1e-8, 1e2)
 
@@ -86,3 +86,14 @@ def test_a_pace_is_stored_whole(pace, curve, share):
     pace.learn(curve, share)
     again = Pace.from_bytes(pace.to_bytes())
     assert all(np.array_equal(getattr(again, name), value) for name, value in vars(pace).items())
+
+
+@given(left_usd=st.floats(1e-6, 1e3), ahead=st.floats(1, 1e4), cheapest_usd=st.floats(0, 1))
+def test_one_call_leaves_something_for_the_others(left_usd, ahead, cheapest_usd):
+    most = largest_share(left_usd, ahead, cheapest_usd)
+    assert left_usd / 8 <= most <= left_usd
+    if most > left_usd / 8 and ahead > 1:
+        assert most <= left_usd / 2
+        assert left_usd - most >= (ahead - 1) * 2 * cheapest_usd * (1 - 1e-9) - 1e-12
+    assert largest_share(left_usd, 1, cheapest_usd) == left_usd
+    assert largest_share(left_usd, None, cheapest_usd) == left_usd / 8

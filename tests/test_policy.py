@@ -349,6 +349,18 @@ def test_a_plan_stays_within_its_budget_and_says_so(router, batch):
     assert router.route_batch(PROMPTS, budget_usd=1e9).models == router.route_batch(PROMPTS, alpha=1).models
 
 
+@pytest.mark.parametrize("risk", [-1, 0, 0.9, math.nan, True, "x"])
+def test_a_risk_that_means_nothing_is_refused_beside_a_policy_too(router, risk):
+    with pytest.raises(UsageError, match="Bad risk"):
+        router.route_batch(PROMPTS, budget_usd=1.0, policy=Tradeoff(), risk=risk)
+
+
+def test_the_risk_of_a_policy_is_that_of_its_plan(router):
+    plans = [router.route_batch(PROMPTS, budget_usd=0.2, policy=Tradeoff(risk=risk)) for risk in (0.2, None)]
+    margins = [plan.cost_limit_usd - plan.expected_cost_usd for plan in plans]
+    assert 0 < margins[0] < margins[1]
+
+
 def test_a_plan_is_worth_what_its_dual_price_says(router):
     plan = router.route_batch(PROMPTS * 20, budget_usd=0.5, risk=0.5)
     same_price = router.route_batch(PROMPTS * 20, value_usd=plan.value_usd * (1 + 1e-6))

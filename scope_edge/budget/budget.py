@@ -17,12 +17,14 @@ from scope_edge.budget.pacing import (
     Pace,
     calls_ahead,
     calls_left,
+    largest_share,
     spend_at,
     spend_curve,
     target_of_share,
     value_for,
 )
 from scope_edge.budget.periods import Per, Span, span_at
+from scope_edge.budget.reasons import aim, nothing_fits
 from scope_edge.dial import Dial
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
@@ -35,7 +37,6 @@ _MOST_USD = 1e6  # keeps sums within SQLite's integers
 _KEPT_S = 7 * 86_400  # how long a settled call is remembered, so that settling it again is told
 _TIDY_EVERY = 256  # calls
 _LOW_ALPHA = 0.2  # of the dial: below, P falls faster than the cost does
-_MODEST = 8  # no call takes more than one in so many parts of what is left, if there is another choice
 _LARGEST_SHARE = 0.05  # of the budget, that a call may cost on average while nothing is known of their number
 
 
@@ -163,6 +164,8 @@ class Budget:
         ------
         BudgetError, UnknownModelError, UsageError
         """
+        if estimates.figures.ndim != 3:
+            raise UsageError("plan() takes a batch", got="one prompt", remedy="Use decide().")
         chosen = self._choose(estimates)
         best = np.array([choice.column for choice in chosen], np.int64)
         met = np.array([choice.met for choice in chosen], np.bool_)
@@ -215,14 +218,15 @@ class Budget:
                 )
 
     def cancel(self, decision: Decision | str) -> None:
-        """Give back what was reserved for a call that was not made: the same as settling it at 0 USD.
+        """Give back what was reserved for a call that was not made, if anything was: settle it at 0 USD.
 
         Raises
         ------
         UsageError, BudgetError
             As of `settle`.
         """
-        self.settle(decision, 0.0)
+        if decision.ticket if isinstance(decision, Decision) else decision:
+            self.settle(decision, 0.0)
 
     def record(self, cost_usd: float) -> None:
         """Count the cost of a call that was not decided on here, in the present period.
@@ -313,21 +317,24 @@ class Budget:
             pace = Pace.from_bytes(period.pace)
             for row, curve in enumerate(curves):
                 pace.learn(curve, span.share(now_s))
-                left = self._left(period)
-                value_usd = self._value_usd(pace, span.share(now_s), left / NANO, dial)
+                left = max(self._left(period), 0)
+                ahead = self._calls_ahead(pace, span.share(now_s))
+                value_usd = self._value_usd(pace, ahead, left / NANO, dial)
                 this = options.row(row)
                 fits = this.open & (p90_nano[row] <= left)
                 if not fits.any():
                     (column,) = this.best(0.0, order).tolist()
-                    reason = self._nothing_fits(left, span, estimates.models[column], p90[row, column])
+                    cheapest, cost_usd = estimates.models[column], float(p90[row, column])
+                    reason = nothing_fits(left / NANO, self._limit / NANO, span, cheapest, cost_usd)
                     chosen.append(_Chosen(column, value_usd, False, reason, ""))
                     continue
-                # One dear call, more so if it turns out dearer yet, would leave nothing for those after it.
-                modest = fits & (p90_nano[row] <= left // _MODEST)
+                share_usd = largest_share(left / NANO, ahead, float(pace.curve[0]))
+                modest = fits & (p90_nano[row] <= share_usd * NANO)
                 (column,) = this._replace(open=modest if modest.any() else fits).best(value_usd, order).tolist()
+                (better,) = this.best(value_usd, order).tolist()
                 ticket = self._reserve(period, now_s, estimates.models[column], int(p90_nano[row, column]))
-                aim = f"the best trade where a right answer is worth {value_usd:.3g} USD, at which the budget lasts"
-                reason = options.reasons[row] or aim
+                other = None if better == column else estimates.models[better]
+                reason = options.reasons[row] or aim(value_usd, share_usd, other)
                 chosen.append(_Chosen(column, value_usd, bool(options.met[row]), reason, ticket))
             period.pace = pace.to_bytes()
             self._ledger.write_period(period)
@@ -343,12 +350,16 @@ class Budget:
             self._ledger.forget_before(_ticket(now_s - _KEPT_S))
         return ticket
 
-    def _value_usd(self, pace: Pace, share: float, left_usd: float, dial: Dial) -> float:
-        """What a right answer is worth now, up to the end of the dial."""
+    def _calls_ahead(self, pace: Pace, share: float) -> float | None:
+        """The calls to come, the present one among them; None for a total of which nothing is known."""
         if self._per != "total":
-            target_usd = left_usd / calls_ahead(pace, share)
-        elif self._expected_calls is not None:
-            target_usd = left_usd / calls_left(pace, self._expected_calls)
+            return calls_ahead(pace, share)
+        return None if self._expected_calls is None else calls_left(pace, self._expected_calls)
+
+    def _value_usd(self, pace: Pace, ahead: float | None, left_usd: float, dial: Dial) -> float:
+        """What a right answer is worth now, up to the end of the dial."""
+        if ahead is not None:
+            target_usd = left_usd / ahead
         else:
             limit_usd = self._limit / NANO
             cheapest_usd = max(spend_at(dial.value_usd(_LOW_ALPHA), pace.curve), 1 / NANO)
@@ -371,15 +382,6 @@ class Budget:
 
     def _left(self, period: Period) -> int:
         return self._limit - period.spent_nano - period.reserved_nano
-
-    def _nothing_fits(self, left: int, span: Span, model: str, p90_usd: float) -> str:
-        until = (
-            "for good" if span.end_s is None else f"until {datetime.fromtimestamp(span.end_s, UTC):%Y-%m-%d %H:%M} UTC"
-        )
-        return (
-            f"no model's 90% cost fits into the {max(left, 0) / NANO:.3g} of {self._limit / NANO:g} USD that are left "
-            f"{until}; {model} is the cheapest, {p90_usd:.2g} USD"
-        )
 
 
 class _Chosen(NamedTuple):

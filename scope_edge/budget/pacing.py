@@ -27,6 +27,7 @@ __all__ = [
     "Pace",
     "calls_ahead",
     "calls_left",
+    "largest_share",
     "spend_at",
     "spend_curve",
     "target_of_share",
@@ -44,6 +45,7 @@ SLOTS = 24
 _MEMORY = 1000  # calls that the curve averages over: a few dear prompts make up much of the cost
 _SURE_AFTER = 10  # calls, and a tenth of those expected: until then today says little against the days before
 _EVENLY = 0.1  # of the calls of other days, spread evenly: some may come when there never were any
+_MODEST = 8  # one call takes one in so many parts of what is left while nobody knows how many will come
 _SPARE = 50  # calls seen are good for one more, whatever the time of day
 _SPARE_TOTAL = 5  # the same beyond a number that was only a guess; no clock tells when it is enough
 
@@ -148,6 +150,18 @@ def calls_left(pace: Pace, expected: int) -> float:
     """The calls to come of so many expected in all, the present one among them; some are, even beyond them."""
     n = float(pace.arrivals.sum())
     return max(expected - n + 1, n / _SPARE_TOTAL, 1.0)
+
+
+def largest_share(left_usd: float, ahead: float | None, cheapest_usd: float) -> float:
+    """What one call may take of the money at most, in USD, so that something is left for those after it.
+
+    ahead: the calls to come, this one among them, None if nobody knows; cheapest_usd: what one costs at least on
+    average. The others keep twice that, for calls turn out dearer; and before the last call no more than half goes.
+    """
+    if ahead is None:
+        return left_usd / _MODEST
+    spare_usd = left_usd - (ahead - 1) * 2 * cheapest_usd
+    return max(left_usd / _MODEST, min(spare_usd, left_usd / 2) if ahead > 1 else spare_usd)
 
 
 def target_of_share(spent: float, cheapest_usd: float, dearest_usd: float) -> float:

@@ -96,8 +96,8 @@ def allocate(
     order : int32 array of shape (M,)
         Rises with the models' names; of equal choices the first by name is taken.
     """
-    n = len(p)
-    squares = second_moment(np.where(np.isfinite(cost), cost, 0), cost_p90)
+    n, open_ = len(p), np.isfinite(cost)
+    squares = second_moment(np.where(open_, cost, 0), cost_p90)
     cheapest, steps = _climb(p, cost, order)
     more, gains, wider = (_differences(table, cheapest, steps) for table in (cost, p, squares))
     turns = np.lexsort((steps.prompts, steps.prices))
@@ -112,7 +112,12 @@ def allocate(
     likely = spread.at_most(totals, sums, n)
     taken = (len(likely) if (likely <= budget_usd).all() else int((likely <= budget_usd).argmin())) - 1
     if taken < 0:
-        return Allocation(cheapest, False, at_most(cheapest), 0.0, 0.0)
+        # The cheapest choices may vary more than others do, which then are the ones that surely fit.
+        steady = np.where(open_, spread.at_most(np.where(open_, cost, 0), squares, 1), np.inf).argmin(axis=1)
+        if at_most(steady) > budget_usd:
+            return Allocation(cheapest, False, at_most(cheapest), 0.0, 0.0)
+        most = float(np.where(open_, p, 0).max(axis=1).sum())
+        return Allocation(steady, True, at_most(steady), 0.0, 1 - _sum(p, steady) / most if most else 0.0)
     best = _after(cheapest, steps, taken)
     price_usd = float(steps.prices[taken - 1]) if taken else 0.0
     if taken == len(more):

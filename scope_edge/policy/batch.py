@@ -30,7 +30,7 @@ def plan_within(estimates: Estimates, budget_usd: Any, policy: Policy, risk: flo
     budget_usd : float
         USD for all prompts together.
     risk : float in (0, 0.5], optional
-        The probability with which they may cost more; 0.05 if nothing is said, 0.5 plans with expected costs.
+        The probability with which they may cost more; else the policy's, or 0.05; 0.5 plans with expected costs.
 
     Raises
     ------
@@ -38,7 +38,9 @@ def plan_within(estimates: Estimates, budget_usd: Any, policy: Policy, risk: flo
     """
     if not (is_number(budget_usd) and budget_usd >= 0):
         raise UsageError("Bad budget_usd", expected="USD, 0 or more", got=repr(budget_usd))
-    risk = BUDGET_RISK if risk is None else risk
+    risk = next((value for value in (risk, policy.risk) if value is not None), BUDGET_RISK)
+    if not (is_number(risk) and 0 < risk <= 0.5):
+        raise UsageError("Bad risk", expected="a number above 0, at most 0.5", got=repr(risk))
     options = policy.options(estimates)
     if not len(options.open):
         return Plan.of(estimates, np.empty(0, np.int64), options.met, options.reasons)
