@@ -7,21 +7,23 @@ and SHA-256; a bundle whose files do not match it is refused. Nothing in it is a
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from scope_edge.bundle_files import REBUILD, Tensors, metadata, read_json, read_tensors, sha256, sync, write_json
 from scope_edge.errors import BundleError
 from scope_edge.index import INDEX_FILE, AnchorIndex
 from scope_edge.paths import PATH, is_path
-from scope_edge.tensors import map_tensors, tensor_bytes
+from scope_edge.tensors import tensor_bytes
 
 __all__ = [
     "FORMAT",
@@ -41,9 +43,7 @@ FORMAT = {"format": "scope-edge", "format_version": "2.0", "oldest_reader": "2.0
 
 HASH_LIMIT = 64 * 2**20
 ENCODER_FILES = ("encoder.onnx", "encoder.onnx_data", "tokenizer.json")
-_REBUILD = "Get the bundle again, or rebuild it with `scope-edge build`."
-
-Tensors = dict[str, NDArray[Any]]
+_TRIES, _PAUSE_S = 10, 0.02  # for a bundle that others replace while it is read
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,14 @@ class Bundle:
     index_file: Path | None
     fingerprints: Tensors
 
+    def is_current(self) -> bool:
+        """Whether the folder still holds this bundle."""
+        try:
+            current: bool = read_json(self.path / "manifest.json", dict) == self.manifest
+            return current
+        except BundleError:
+            return False
+
 
 def default_bundle() -> Path:
     """The folder of the bundle that ships with the package."""
@@ -66,7 +74,7 @@ def default_bundle() -> Path:
 
 
 def read_bundle(path: str | Path) -> Bundle:
-    """Verify and read a bundle.
+    """Verify and read a bundle; of one that is replaced meanwhile, either the old or the new one.
 
     Raises
     ------
@@ -74,11 +82,25 @@ def read_bundle(path: str | Path) -> Bundle:
         Not a bundle; a file is missing, truncated or altered; a newer format; or the fingerprints
         belong to another encoder.
     """
+    for left in range(_TRIES, -1, -1):
+        before = _manifest_bytes(path)
+        try:
+            bundle = _read(path)
+            if before == _manifest_bytes(path):
+                return bundle
+        except (BundleError, OSError):
+            if not left or (before == _manifest_bytes(path) and not _is_being_replaced(path)):
+                raise
+        time.sleep(_PAUSE_S)
+    raise _changed(Path(path))
+
+
+def _read(path: str | Path) -> Bundle:
     verify(path, full=False)
-    root = Path(path)
+    root = Path(path).absolute()
     # Before the other files: what is read after a change by others must not pass for what they wrote.
-    manifest = _read_json(root / "manifest.json", dict)
-    config = _read_json(root / "config.json", dict)
+    manifest = read_json(root / "manifest.json", dict)
+    config = read_json(root / "config.json", dict)
     for field, newest in (("format_version", (FORMAT_VERSION[0], sys.maxsize)), ("oldest_reader", FORMAT_VERSION)):
         needed = _version(config.get(field, "1.0" if field == "oldest_reader" else None), root)
         if needed > newest:
@@ -93,13 +115,13 @@ def read_bundle(path: str | Path) -> Bundle:
             f"The bundle {root} is of an older format",
             expected=f"format_version {FORMAT_VERSION[0]}",
             got=str(config["format_version"]),
-            remedy=_REBUILD,
+            remedy=REBUILD,
         )
-    anchors, anchor_meta = _read_tensors(root / "anchors.safetensors")
-    fingerprints, meta = _read_tensors(root / "fingerprints.safetensors")
+    anchors, anchor_meta = read_tensors(root / "anchors.safetensors")
+    fingerprints, meta = read_tensors(root / "fingerprints.safetensors")
     encoder = config.get("encoder")
     if not isinstance(encoder, dict):
-        raise BundleError(f"{root / 'config.json'} has no section 'encoder'", remedy=_REBUILD)
+        raise BundleError(f"{root / 'config.json'} has no section 'encoder'", remedy=REBUILD)
     wanted = encoder.get("hash")
     hashes = {"encoder": encoder_hash(root), "fingerprints": meta.get("encoder_hash")}
     if anchors:
@@ -112,7 +134,7 @@ def read_bundle(path: str | Path) -> Bundle:
                 got=str(found)[:12],
                 remedy="Rebuild the bundle with `scope-edge build`; embeddings of two encoders cannot be mixed.",
             )
-    models = _read_json(root / "models.json", list) if (root / "models.json").exists() else []
+    models = read_json(root / "models.json", list) if (root / "models.json").exists() else []
     index_file = root / INDEX_FILE
     return Bundle(
         root,
@@ -152,32 +174,32 @@ def verify(path: str | Path, *, full: bool = True, progress: Callable[[str], Non
             got="an existing folder without one" if root.is_dir() else "nothing there",
             remedy="Give the folder that `scope-edge build` wrote, or leave the path out for the shipped bundle.",
         )
-    manifest = _read_json(manifest_path, dict)
+    manifest = read_json(manifest_path, dict)
     files = manifest.get("files")
     if not isinstance(files, dict) or not files:
-        raise BundleError(f"{manifest_path} lists no files", remedy=_REBUILD)
+        raise BundleError(f"{manifest_path} lists no files", remedy=REBUILD)
     for name, entry in files.items():
         file = root / name
         if progress:
             progress(name)
         if not isinstance(entry, dict) or Path(name).name != name:
-            raise BundleError(f"{manifest_path} has a bad entry", got=repr(name), remedy=_REBUILD)
+            raise BundleError(f"{manifest_path} has a bad entry", got=repr(name), remedy=REBUILD)
         if not file.is_file():
-            raise BundleError(f"The bundle {root} lacks a file", expected=name, got="nothing there", remedy=_REBUILD)
+            raise BundleError(f"The bundle {root} lacks a file", expected=name, got="nothing there", remedy=REBUILD)
         size = file.stat().st_size
         if size != entry.get("bytes"):
             raise BundleError(
                 f"The bundle file {file} has the wrong size",
                 expected=f"{entry.get('bytes')} bytes",
                 got=f"{size} bytes",
-                remedy=_REBUILD,
+                remedy=REBUILD,
             )
-        if (full or size <= HASH_LIMIT) and _sha256(file) != entry.get("sha256"):
+        if (full or size <= HASH_LIMIT) and sha256(file) != entry.get("sha256"):
             raise BundleError(
                 f"The bundle file {file} was altered",
                 expected=f"SHA-256 {str(entry.get('sha256'))[:12]}...",
                 got="another one",
-                remedy=_REBUILD,
+                remedy=REBUILD,
             )
     return list(files)
 
@@ -231,25 +253,25 @@ def write_bundle(
             if (encoder / name).exists():
                 shutil.copyfile(encoder / name, staging / name)
         marked = {"encoder_hash": str(config["encoder"]["hash"])}
-        (staging / "fingerprints.safetensors").write_bytes(tensor_bytes(fingerprints, _metadata(marked)))
+        (staging / "fingerprints.safetensors").write_bytes(tensor_bytes(fingerprints, metadata(marked)))
         if anchors is not None:
             labelled = {**marked, "labels": anchor_labels or {}}
-            data = tensor_bytes(anchors, _metadata(labelled), first="codes")
+            data = tensor_bytes(anchors, metadata(labelled), first="codes")
             (staging / "anchors.safetensors").write_bytes(data)
         if index is not None:
             index.save(staging / INDEX_FILE)
         if models is not None:
-            _write_json(staging / "models.json", models)
-        _write_json(staging / "config.json", dict(config))
+            write_json(staging / "models.json", models)
+        write_json(staging / "config.json", dict(config))
         if card:
             (staging / "README.md").write_text(card, encoding="utf-8")
         listed = {
-            file.name: {"sha256": _sha256(file), "bytes": file.stat().st_size} for file in sorted(staging.iterdir())
+            file.name: {"sha256": sha256(file), "bytes": file.stat().st_size} for file in sorted(staging.iterdir())
         }
         written = {"files": listed}
-        _write_json(staging / "manifest.json", written)
+        write_json(staging / "manifest.json", written)
         for file in staging.iterdir():
-            _sync(file)
+            sync(file)
         _move_into_place(staging, target, known)
         return written
     except OSError as error:
@@ -287,7 +309,7 @@ def encoder_hash(folder: Path) -> str:
     for name in ENCODER_FILES:
         file = folder / name
         if file.exists():
-            hasher.update(name.encode() + bytes.fromhex(_sha256(file)))
+            hasher.update(name.encode() + bytes.fromhex(sha256(file)))
     return hasher.hexdigest()
 
 
@@ -303,7 +325,7 @@ def _move_into_place(staging: Path, target: Path, known: Mapping[str, Any] | Non
         raise _changed(target) from None  # another process is at this very step
     try:
         # Only now, when nobody else can change it any more.
-        if known is not None and _read_json(old / "manifest.json", dict) != known:
+        if known is not None and read_json(old / "manifest.json", dict) != known:
             raise _changed(target)
         os.rename(staging, target)
     except (OSError, BundleError):
@@ -319,6 +341,23 @@ def _changed(target: Path) -> BundleError:
     )
 
 
+def _manifest_bytes(path: str | Path) -> bytes | None:
+    try:
+        return (Path(path) / "manifest.json").read_bytes()
+    except (OSError, TypeError, ValueError):  # what is no path is told where it is read
+        return None
+
+
+def _is_being_replaced(path: str | Path) -> bool:
+    """Whether a bundle is between the two steps of `_move_into_place`."""
+    if not is_path(path) or Path(path).exists():
+        return False
+    folder = Path(path).absolute()
+    with suppress(OSError):
+        return any(name.startswith(f".{folder.name}-") and name.endswith("-old") for name in os.listdir(folder.parent))
+    return False
+
+
 def _real(folder: Path) -> Path:
     return Path(os.path.realpath(folder))
 
@@ -327,56 +366,9 @@ def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_json(file: Path, value: Any) -> None:
-    file.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _read_json(file: Path, kind: type) -> Any:
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"Cannot read {file}", got=str(error), remedy=_REBUILD) from error
-    if not isinstance(value, kind):
-        raise BundleError(f"{file} is malformed", expected=kind.__name__, got=type(value).__name__, remedy=_REBUILD)
-    return value
-
-
-def _metadata(values: Mapping[str, Any]) -> dict[str, str]:
-    """One entry, so that the file's bytes do not depend on the order of several."""
-    return {"scope_edge": json.dumps(values, ensure_ascii=False, separators=(",", ":"))}
-
-
-def _read_tensors(file: Path) -> tuple[Tensors, dict[str, Any]]:
-    if not file.exists():
-        return {}, {}
-    try:
-        tensors, metadata = map_tensors(file)
-        ours = json.loads(metadata.get("scope_edge", "{}"))
-        if not isinstance(ours, dict):
-            raise ValueError(f"metadata is {type(ours).__name__}")
-        return tensors, ours
-    except (OSError, ValueError) as error:
-        raise BundleError(f"Cannot read {file}", got=str(error), remedy=_REBUILD) from error
-
-
 def _version(text: Any, root: Path) -> tuple[int, int]:
     try:
         major, minor = str(text).split(".")
         return int(major), int(minor)
     except ValueError:
-        raise BundleError(
-            f"The bundle {root} has no readable format version", got=repr(text), remedy=_REBUILD
-        ) from None
+        raise BundleError(f"The bundle {root} has no readable format version", got=repr(text), remedy=REBUILD) from None

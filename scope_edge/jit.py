@@ -8,7 +8,9 @@ Both give the same results, so the swap cannot be seen in a decision.
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -119,8 +121,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _compile() -> None:
-    """Switch to the kernels of the query path as soon as they are ready, and then to the rest."""
-    global _current
+    """Import and compile the kernels, and switch to them."""
     try:
         import numba
     except ModuleNotFoundError as error:
@@ -131,24 +132,28 @@ def _compile() -> None:
     if numba.config.DISABLE_JIT:
         return
     try:
-        modules = _import_kernels()
-    except RuntimeError:
-        # numba finds no writable place for its cache, neither beside the package nor in the home
-        # directory: let it use one that ends with this process.
+        _exercise(_import_kernels())
+    except Exception:
+        # numba finds no writable place for its cache, neither beside the package nor in the home directory, or a full
+        # disk, or a damaged cache, of which it says what pickle says: let it use one that ends with this process.
         import tempfile
 
         try:
-            folder = tempfile.TemporaryDirectory(prefix="scope-edge-")
-            atexit.register(folder.cleanup)
-            numba.config.CACHE_DIR = folder.name
-            modules = _import_kernels()
+            folder = tempfile.mkdtemp(prefix="scope-edge-")
+            atexit.register(_remove, folder, os.getpid())
+            numba.config.CACHE_DIR = folder
+            _exercise(_import_kernels(anew=True))
         except (OSError, RuntimeError):
             return
+
+
+def _exercise(modules: tuple[Any, ...]) -> None:
+    """Switch to the kernels of the query path as soon as they are ready, and then to the rest."""
+    global _current
     text, topk, weigh, choose, hear, ability = modules
-    reading = Reading(text.list_pieces, text.read_ascii)
     query_path = replace(
         _PLAIN,
-        reading=reading,
+        reading=Reading(text.list_pieces, text.read_ascii),
         spell_bytes=text.spell_bytes,
         topk_cosine=topk.topk_cosine,
         weigh_evidence=weigh.weigh_evidence,
@@ -164,10 +169,20 @@ def _compile() -> None:
         _current = compiled
 
 
-def _import_kernels() -> tuple[Any, ...]:
-    from scope_edge.kernels import ability, choose, hear, text, topk, weigh
+def _remove(folder: str, owner: int) -> None:
+    import shutil
 
-    return text, topk, weigh, choose, hear, ability
+    if os.getpid() == owner:  # a forked child runs this too
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _import_kernels(anew: bool = False) -> tuple[Any, ...]:
+    """The modules of the kernels; where numba keeps its cache is decided when they are imported."""
+    names = [f"scope_edge.kernels.{name}" for name in ("text", "topk", "weigh", "choose", "hear", "ability")]
+    if anew:
+        for name in names:
+            sys.modules.pop(name, None)
+    return tuple(map(importlib.import_module, names))
 
 
 # Each kernel is called with the types of the query path, so that it is compiled for them.

@@ -39,6 +39,8 @@ def load_parts(bundle: Bundle) -> tuple[Encoder, Estimator]:
             raise BundleError(f"{bundle.path / 'config.json'} is incomplete", got=f"no {section!r}")
     of_encoder, lookup, reach, alpha, novelty = (bundle.config[section] for section in _SECTIONS)
     encoder = Encoder(bundle.path, of_encoder)
+    if not bundle.is_current():
+        raise BundleError(f"The bundle {bundle.path} was replaced while it was read", remedy="Load it again.")
     anchors = AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels, bundle.index_file)
     prints = Fingerprints.from_tensors(bundle.fingerprints, [ModelCard.from_json(entry) for entry in bundle.models])
     ranks = (of_encoder["rank"], anchors.rank, prints.theta_mean.shape[1])

@@ -17,7 +17,7 @@ from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
 from scope_edge.candidates import unknown_model
 from scope_edge.cards import ModelCard, check_model_name
 from scope_edge.encoder import Encoder, check_prompt
-from scope_edge.errors import PriceError, PromptError, UnknownModelError, UsageError
+from scope_edge.errors import BudgetError, PriceError, PromptError, UnknownModelError, UsageError
 from scope_edge.estimator import Estimates, Estimator
 from scope_edge.fingerprints import OWN_LENGTHS_FROM, Fingerprints, fit_fingerprint
 from scope_edge.loading import load_parts
@@ -259,7 +259,9 @@ class Router:
             return await asyncio.to_thread(decide)
         except asyncio.CancelledError:
             # The thread cannot be stopped: it gives back what it has reserved for nobody, now or when it comes to it.
-            decided.add_done_callback(lambda done: _give_back(rule, done.result()))
+            decided.add_done_callback(
+                lambda done: threading.Thread(target=_give_back, args=(rule, done.result())).start()
+            )
             raise
 
     def route_batch(
@@ -639,4 +641,5 @@ def _give_back(rule: DecisionRule, decision: Decision) -> None:
     from scope_edge.budget import Budget
 
     if decision.ticket and isinstance(rule, Budget):
-        rule.cancel(decision)
+        with suppress(BudgetError):  # it stays counted then, and is listed by `open_calls`
+            rule.cancel(decision)

@@ -40,8 +40,9 @@ class Tokens:
     """Text to token ids; safe to share by threads."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        tokenizer = json.loads(path.read_text(encoding="utf-8"))
+        # Kept for the library, which reads it when it is first needed: the file may be another one by then.
+        self._stored = path.read_bytes()
+        tokenizer = json.loads(self._stored)
         model = tokenizer["model"]
         self._numbers: dict[str, int] = model["vocab"]
         self._cuts_words = _cuts_words_alone(tokenizer)
@@ -58,7 +59,7 @@ class Tokens:
         if self._library is None:
             from tokenizers import Tokenizer
 
-            self._library = Tokenizer.from_file(str(self._path))
+            self._library = Tokenizer.from_buffer(self._stored)
         # Not `encode`, which holds the interpreter's lock.
         return np.array(self._library.encode_batch_fast([text], add_special_tokens=False)[0].ids, np.int64)
 

@@ -130,6 +130,40 @@ def test_a_cancelled_call_leaves_nothing_reserved(
         assert budget.reserved_usd == 0
 
 
+def test_what_was_decided_before_it_was_cancelled_is_given_back_in_a_thread(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided, done, threads = threading.Event(), threading.Event(), list[int]()
+    decide, cancel = Budget.decide, Budget.cancel
+
+    def noting(budget: Budget, decision: Decision) -> None:
+        threads.append(threading.get_ident())
+        cancel(budget, decision)
+        done.set()
+
+    def deciding(budget: Budget, estimates: Estimates) -> Decision:
+        decision = decide(budget, estimates)
+        threading.Timer(0.2, decided.set).start()  # when the decision is its future's
+        return decision
+
+    monkeypatch.setattr(Budget, "decide", deciding)
+    monkeypatch.setattr(Budget, "cancel", noting)
+
+    async def give_up(budget: Budget) -> None:
+        routed = asyncio.ensure_future(router.aroute(PROMPTS[0], policy=budget))
+        await asyncio.sleep(0)
+        assert decided.wait(30)  # the loop stands still, and hears nothing of it
+        routed.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await routed
+
+    with Budget(1) as budget:
+        asyncio.run(give_up(budget))
+        assert done.wait(30)
+        assert threads != [threading.get_ident()]
+        assert budget.reserved_usd == 0
+
+
 @pytest.mark.usefixtures("compiled")
 def test_a_cancelled_call_without_a_budget_is_just_gone(router: Router) -> None:
     async def give_up() -> None:

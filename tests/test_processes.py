@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pickle
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -12,7 +13,7 @@ from processes import run_python
 from prompts import PROMPTS
 from spawned import decide
 
-from scope_edge import Estimates
+from scope_edge import Estimates, jit
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,24 @@ def test_importing_the_package_is_light():
 def test_importing_the_router_is_light():
     code = f"from scope_edge import Router; import sys; print([name for name in {HEAVY!r} if name in sys.modules])"
     assert run_python(code).stdout.strip() == b"[]"
+
+
+def test_a_cache_that_cannot_be_read_gives_way_to_one_of_the_process(monkeypatch):
+    numba = pytest.importorskip("numba")
+    folders = []
+
+    def exercise(_):
+        folders.append(numba.config.CACHE_DIR)
+        if len(folders) == 1:
+            raise pickle.UnpicklingError("pickle data was truncated")
+
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", False)
+    monkeypatch.setattr(jit, "_exercise", exercise)
+    monkeypatch.setattr(jit, "_import_kernels", lambda anew=False: anew)
+    jit._compile()
+    assert folders[0] == ""
+    assert os.path.isdir(folders[1])
 
 
 def test_the_first_decision_imports_no_compiler():
