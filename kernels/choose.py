@@ -12,7 +12,7 @@ def choose_best(figures, value, order, best):
 
     figures (n, R, M) float32, of which the first row is P and the last the cost; value float, 0 or more;
     order (M,) int32 rises with the models' names; best (n,) int64 is overwritten. Of equal trades the
-    cheaper one is taken, then the one that comes first by name.
+    cheaper one is taken, then the more accurate one, then the one that comes first by name.
     """
     for prompt in range(len(figures)):
         p, cost = figures[prompt, 0], figures[prompt, -1]
@@ -21,7 +21,12 @@ def choose_best(figures, value, order, best):
             worth = float(p[m]) if value == np.inf else float(p[m]) * value - float(cost[m])
             better = worth > highest
             if worth == highest:
-                better = cost[m] < cost[chosen] or (cost[m] == cost[chosen] and order[m] < order[chosen])
+                if cost[m] != cost[chosen]:
+                    better = cost[m] < cost[chosen]
+                elif p[m] != p[chosen]:
+                    better = p[m] > p[chosen]
+                else:
+                    better = order[m] < order[chosen]
             if better:
                 chosen, highest = m, worth
         best[prompt] = chosen

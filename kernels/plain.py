@@ -134,7 +134,7 @@ def choose_best(figures, value, order, best):
     if np.count_nonzero(ties) > len(best):
         for prompt in np.flatnonzero(ties.sum(axis=1) > 1):
             equal = np.flatnonzero(ties[prompt])
-            best[prompt] = min(equal, key=lambda m: (cost[prompt, m], order[m]))
+            best[prompt] = min(equal, key=lambda m: (cost[prompt, m], -p[prompt, m], order[m]))
 
 
 def _exp(x):

@@ -54,7 +54,8 @@ class Price:
 
 def dollars(amount_usd: float) -> str:
     """An amount as it is printed: to two digits if it is less than a cent."""
-    return f"${amount_usd:.2g}" if 0 < amount_usd < 0.01 else f"${amount_usd:.4f}"
+    sign, amount_usd = "-" if amount_usd < 0 else "", abs(amount_usd)
+    return f"{sign}${amount_usd:.2g}" if 0 < amount_usd < 0.01 else f"{sign}${amount_usd:.4f}"
 
 
 def local_price(

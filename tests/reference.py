@@ -111,6 +111,16 @@ def weigh_evidence(
     return np.array(terms).T, np.array(out).T, [sum(cosines[:5].tolist()) / len(cosines[:5]), noise]
 
 
+def choose_best(p, cost, value, order):
+    """The model with the most of value P - cost, in float64; of equals the cheaper, the surer, the first by name."""
+
+    def rank(m):
+        worth = float(p[m]) if value == math.inf else float(p[m]) * value - float(cost[m])
+        return -worth, cost[m], -p[m], order[m]
+
+    return min(range(len(p)), key=rank)
+
+
 def fit_ability(loadings, offsets, scores, weights, prior_mean, prior_precision):
     """Mode by bisection of one coordinate's derivative after the other, until nothing moves."""
     theta = [float(value) for value in prior_mean]

@@ -28,6 +28,7 @@ from scope_edge.dial import Dial
 from scope_edge.errors import MissingExtraError, UsageError
 from scope_edge.explanation.steps import dial_steps, turns
 from scope_edge.fingerprints import MISSING, decode_scores
+from scope_edge.pricing import dollars
 
 needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="the pictures need matplotlib")
 
@@ -307,7 +308,9 @@ def test_the_runner_up_is_what_is_chosen_without_the_chosen_model(any_router, po
             assert other.regret_in == ("p" if value == math.inf else "usd")
         else:
             assert other.regret is None
-            assert second.reason in other.why
+            limits = {name: getattr(policy, name) for name in ("max_cost_usd", "min_accuracy")}
+            names = [f"{name} {value:g}" for name, value in limits.items() if value is not None]
+            assert other.why.split("; it breaks ")[1] in (*names, ", ".join(names))
 
 
 def test_a_name_that_is_also_a_wildcard_stands_for_itself(grown):
@@ -333,6 +336,52 @@ def test_the_runner_up_says_from_where_on_it_is_worth_it(router):
             worth = {one.model: value * one.p_correct - one.cost_usd for one in (decision, other)}
             assert max(worth, key=worth.get) == best
     assert said > len(PROMPTS) / 4
+
+
+@pytest.mark.parametrize(("alpha", "worth"), [(0.1, "less"), (0.0, "more")])
+def test_a_turn_that_no_position_of_the_dial_stands_for_is_said_by_its_value(router, alpha, worth):
+    dial, said = router.estimator.candidates.dial, 0
+    rest = {"less": "at alpha 0 alone", "more": "above alpha 0"}[worth]
+    pencils = "A shop sells pencils at 3 for 2 euros. How much do 18 pencils cost?"
+    for decision in decided(router, Tradeoff(alpha), [pencils, *SOME]):
+        explanation = decision.explain()
+        other = explanation.runner_up
+        value = (other.cost_usd - decision.cost_usd) / ((other.p_correct - decision.p_correct) or math.nan)
+        if 0 < value < dial.v_min_usd:
+            said += 1
+            assert other.why.endswith(f"worth it where a right answer is worth {worth} than {dollars(value)}: {rest}")
+        for flip, where in ((explanation.below, "at alpha 0 alone"), (explanation.above, "above alpha 0")):
+            if flip is not None and flip.alpha == 0:
+                assert f"Another choice {where}: {flip.model}" in str(explanation)
+    assert said
+
+
+def test_the_text_says_at_which_value_another_would_be_chosen(router):
+    explanation = router.route(PROMPTS[0], value_usd=0.01).explain()
+    for which, flip in (("below", explanation.below), ("above", explanation.above)):
+        if flip is not None:
+            said = f"Another choice {which} {dollars(flip.value_usd)} for a right answer: {flip.model}"
+            assert said in str(explanation)
+    assert explanation.below or explanation.above
+
+
+def test_amounts_below_nothing_are_printed_like_those_above():
+    amounts = (4.8e-6, -4.8e-6, 0.0, -0.0, 0.5, -0.5)
+    assert [dollars(one) for one in amounts] == ["$4.8e-06", "-$4.8e-06", "$0.0000", "$0.0000", "$0.5000", "-$0.5000"]
+
+
+def test_context_windows_that_rule_out_models_are_said(small_bundle):
+    router = Router.load(small_bundle)
+    free = router.route("hi", alpha=1)
+    assert not free.explain().limits
+    router.describe_model(free.model, context_window=1)
+    explanation = router.route("hi", alpha=1, min_accuracy=0.9999).explain()
+    floor, windows = explanation.limits
+    assert (floor.name, floor.excluded) == ("min_accuracy", len(router.models))
+    assert (windows.name, windows.excluded, windows.binds) == ("context_window", 1, True)
+    assert f"context_window as stated: rules out 1 of {len(router.models)} models, decides" in str(explanation)
+    router.describe_model(free.model, context_window=10**6)
+    assert not router.route("hi", alpha=1).explain().limits
 
 
 def test_a_limit_binds_where_another_model_would_be_chosen_without_it(router):
@@ -396,11 +445,6 @@ def test_the_choice_changes_at_the_flips_and_not_before(any_router, policy):
             assert (flip.alpha is None) == (decision.alpha is None)
             if flip.alpha is None:
                 inside, beyond = ({"value_usd": max(flip.value_usd * (1 - 1e-6 * s), 0)} for s in (side, -side))
-                if flip.value_usd == 0:  # only exactly there, below all others
-                    inside, beyond = (
-                        {"value_usd": 1e-15 if side < 0 else 0.0},
-                        {"value_usd": 0.0 if side < 0 else 1e-15},
-                    )
             else:
                 inside, beyond = ({"alpha": min(max(flip.alpha - 1e-6 * s, 0.0), 1.0)} for s in (side, -side))
             assert tradeoff(**inside).decide(decision.estimates).model == decision.model

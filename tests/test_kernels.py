@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from processes import run_python
 
-from scope_edge.kernels import ability, hear, plain, text, topk, weigh
+from scope_edge.kernels import ability, choose, hear, plain, text, topk, weigh
 
 TOPK = {"compiled": topk.topk_cosine, "plain": plain.topk_cosine}
 SPELL = {"compiled": text.spell_bytes, "plain": plain.spell_bytes}
 WEIGH = {"compiled": weigh.weigh_evidence, "plain": plain.weigh_evidence}
 HEAR = {"compiled": hear.hear_learned, "plain": plain.hear_learned}
+CHOOSE = {"compiled": choose.choose_best, "plain": plain.choose_best}
 FIT = {"compiled": ability.fit_ability, "plain": plain.fit_ability}
 
 both = pytest.mark.parametrize("kind", ["compiled", "plain"])
@@ -304,6 +305,16 @@ def fits(draw):
         draw(arrays(np.float64, k, elements=number)),
         root @ root.T / 4 + np.eye(k),
     )
+
+
+@both
+@given(seed=st.integers(0, 2**32 - 1), value=st.sampled_from([0.0, 1e-9, 0.5, 4.0, np.inf]))
+def test_the_choice_is_the_reference_where_ties_are_common(kind, seed, value):
+    rng = np.random.default_rng(seed)
+    figures = (rng.integers(0, 3, (5, 2, 6)) / 2).astype(np.float32)
+    order, best = rng.permutation(6).astype(np.int32), np.full(5, -7, np.int64)
+    CHOOSE[kind](figures, value, order, best)
+    assert best.tolist() == [reference.choose_best(p, cost, value, order) for p, cost in figures]
 
 
 @both

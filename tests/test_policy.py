@@ -41,9 +41,10 @@ def test_choose_breaks_ties_in_probability_by_cost_then_name():
     assert choose(crafted([0.9, 0.9], [1.0, 1.0], ["b", "a"]), math.inf) == [1]
 
 
-def test_choose_breaks_ties_in_cost_by_name_at_value_zero():
-    assert choose(crafted([0.1, 0.9], [1.0, 1.0], ["a", "b"]), 0.0) == [0]
-    assert choose(crafted([0.1, 0.9], [1.0, 1.0], ["b", "a"]), 0.0) == [1]
+def test_choose_breaks_ties_in_cost_by_accuracy_then_name_at_value_zero():
+    for names in (["a", "b"], ["b", "a"]):
+        assert choose(crafted([0.1, 0.9], [1.0, 1.0], names), 0.0) == [1]
+    assert choose(crafted([0.9, 0.9], [1.0, 1.0], ["b", "a"]), 0.0) == [1]
 
 
 def test_choose_breaks_ties_in_utility_by_cost():
@@ -81,8 +82,7 @@ def test_cost_and_probability_never_fall_as_alpha_rises(pair, seed):
     rows = np.arange(20)
     low, high = (choose(estimates, DIAL.value_usd(alpha)) for alpha in sorted(pair))
     assert (estimates.cost_usd[rows, low] <= estimates.cost_usd[rows, high]).all()
-    if min(pair) > 0:  # two models at the same lowest cost may differ in P at alpha = 0
-        assert (estimates.p_correct[rows, low] <= estimates.p_correct[rows, high]).all()
+    assert (estimates.p_correct[rows, low] <= estimates.p_correct[rows, high]).all()
 
 
 @given(pair=st.tuples(alphas, alphas))
@@ -140,7 +140,7 @@ def test_the_best_model_within_the_limits_is_taken(router, limits, objective):
             }  # fmt: skip
             assert worth[decision.model] == pytest.approx(max(worth.values()), rel=1e-6, abs=1e-12)
         else:
-            assert decision.model in decision.reason
+            assert "; the choice " in decision.reason
 
 
 def test_the_nearest_choice_where_no_model_is_accurate_enough_is_the_most_accurate_one(router):
@@ -160,6 +160,76 @@ def test_a_floor_is_given_up_before_a_ceiling():
     estimates = crafted([0.5, 0.7, 0.9], [1.0, 2.0, 9.0])
     decision = Cheapest(0.8, max_cost_usd=3).decide(estimates)
     assert (decision.model, decision.met) == ("m1", False)
+
+
+def limited(cost, latency, p=0.5, **limits):
+    """Decide among models of this P that cost and take so much; a latency of None is not stated."""
+    estimates = crafted(np.broadcast_to(p, len(cost)), cost)
+    cards = [
+        replace(card, time_to_first_token_s=seconds, tokens_per_second=None if seconds is None else 1e9)
+        for card, seconds in zip(estimates.candidates.cards, latency, strict=True)
+    ]
+    estimates = replace(estimates, candidates=replace(estimates.candidates, cards=tuple(cards)))
+    return Tradeoff(1.0, **limits).decide(estimates)
+
+
+def test_a_latency_that_nobody_keeps_leaves_the_ceiling_and_the_floor():
+    limits = {"max_latency_s": 5, "max_cost_usd": 3, "min_accuracy": 0.8}
+    decision = limited([1.0, 2.0, 99.0], [None, None, 30.0], [0.5, 0.85, 0.9], **limits)
+    assert (decision.model, decision.met) == ("m1", False)
+    assert decision.reason.startswith("no model answers within 5 s as far as is known; router.describe_model(")
+
+
+def test_a_model_that_states_no_speed_loses_to_none_that_misses_the_limit():
+    p = [0.9, 0.5, 0.8]
+    assert limited([1, 1, 1], [None, None, 30], p, max_latency_s=5).model == "m0"
+    assert limited([1, 1, 1], [30, None, None], p, max_latency_s=5).model == "m0"
+    assert limited([1, 1, 1], [30, 60, 6], p, max_latency_s=5).model == "m2"  # all are known: the nearest
+    assert limited([1, 1, 1], [None, 4, None], p, max_latency_s=5).model == "m1"
+
+
+def test_the_reason_names_every_limit_that_was_given_up_and_is_true():
+    limits = {"max_latency_s": 5, "max_cost_usd": 3, "min_accuracy": 0.8}
+    decision = limited([1.0, 2.0, 99.0], [20.0, 30.0, 4.0], [0.5, 0.7, 0.9], **limits)
+    assert decision.reason == (
+        "no model that keeps the other limits reaches P = 0.8; the choice has 0.700; "
+        "no model that keeps the other limits answers within 5 s; the choice takes 30 s"
+    )
+    forbidden = limited([1.0, 2.0, 99.0], [20.0, 30.0, 4.0], [0.5, 0.7, 0.9], min_accuracy=0.8, forbid="m2")
+    assert forbidden.reason == "no model that may be chosen reaches P = 0.8; the choice has 0.700"
+    estimates = crafted([0.5, 0.9], [1.0, 2.0])
+    closed = replace(estimates, candidates=replace(estimates.candidates, closed=frozenset({"m0"})))
+    decision = Tradeoff(max_cost_usd=1).decide(closed)
+    assert decision.reason == "no model that may be chosen costs at most 1 USD; the choice costs 2 USD"
+    nobody = limited([1.0, 2.0, 99.0], [20.0, 30.0, 4.0], [0.5, 0.7, 0.9], min_accuracy=0.95, max_cost_usd=3)
+    assert nobody.reason == "no model reaches P = 0.95; the choice has 0.700"
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_limits_are_given_up_in_their_order_and_only_where_no_model_keeps_them(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 7))
+    cost, p = rng.integers(1, 6, n).tolist(), (rng.integers(1, 6, n) / 8).tolist()
+    latency = [None if rng.random() < 0.3 else float(rng.integers(1, 6)) for _ in range(n)]
+    ceiling, floor, seconds = int(rng.integers(0, 6)), float(rng.integers(0, 7) / 8), int(rng.integers(0, 6))
+    decision = limited(cost, latency, p, max_cost_usd=ceiling, min_accuracy=floor, max_latency_s=seconds)
+    over = {
+        "max_cost_usd": [one - ceiling for one in cost],
+        "min_accuracy": [floor - one for one in p],
+        "max_latency_s": [math.inf if one is None else one - seconds for one in latency],
+    }
+    left, lost = range(n), []
+    for name in over:
+        keeping = [m for m in left if over[name][m] <= 0]
+        left, lost = (keeping, lost) if keeping else (left, [*lost, name])
+    for name in lost:
+        least = min(over[name][m] for m in left)
+        left = [m for m in left if over[name][m] in (least, math.inf)]
+    best = min(left, key=lambda m: (-p[m], cost[m], m))
+    assert (decision.model, decision.met) == (f"m{best}", not lost)
+    said = {"max_cost_usd": "costs at most", "min_accuracy": "reaches P", "max_latency_s": "answers within"}
+    broken = [name for name in over if over[name][best] > 0]
+    assert [name for name in over if said[name] in decision.reason] == broken == lost
 
 
 def test_cheapest_and_best_are_the_ends_of_the_dial_within_limits():
@@ -195,12 +265,13 @@ def test_context_windows_and_speeds_are_kept_to():
     assert Tradeoff(1.0).decide(estimates).model == "m2"
     assert Tradeoff(1.0, max_latency_s=2).decide(estimates).model == "m0"  # m2 does not state its speed
     assert Tradeoff(1.0, local_only=True).decide(estimates).model == "m0"
-    slow = Tradeoff(1.0, max_latency_s=0.5).decide(estimates)
+    slow = Tradeoff(1.0, max_latency_s=0.5, forbid="m2").decide(estimates)
     assert (slow.model, slow.met) == ("m0", False)
     estimates.input_tokens[:] = 5000
     full = Tradeoff(1.0, allow=["m0", "m1"]).decide(estimates)
     assert (full.model, full.met) == ("m0", False)
-    assert "no context window" in full.reason
+    assert "no model has a context window" not in full.reason  # m2 has, but may not be chosen
+    assert "no model that may be chosen has a context window" in full.reason
 
 
 def test_the_safe_model_takes_prompts_that_are_unlike_every_anchor():
@@ -209,7 +280,7 @@ def test_the_safe_model_takes_prompts_that_are_unlike_every_anchor():
     choices = Tradeoff(1.0, safe_model="m0", min_accuracy=0.8).choose(estimates)
     assert choices.best.tolist() == [1, 0]
     assert choices.met.tolist() == [True, False]
-    assert "safe model" in choices.reasons[1]
+    assert choices.reasons[1].endswith("the safe model, which breaks min_accuracy 0.8")
 
 
 @pytest.mark.parametrize("limit", [{"forbid": "m0"}, {"allow": "m1"}, {"local_only": True}])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scope_edge.dial import Dial
 from scope_edge.estimator import Estimates
+from scope_edge.explanation.steps import beyond
 from scope_edge.explanation.terms import Breakdown, Term
 from scope_edge.policy import Decision, Policy, Tradeoff
 from scope_edge.policy.quantiles import at_risk
@@ -64,8 +65,8 @@ class RunnerUp:
 class Limit:
     """One limit of the decision.
 
-    name, value: as in the policy. excluded: how many candidates it rules out. binds: whether another model
-    would be chosen without it.
+    name, value: as in the policy; "context_window" for those that models state. excluded: how many candidates it rules
+    out. binds: whether another model would be chosen without it.
     """
 
     name: str
@@ -95,19 +96,29 @@ def rule_of(decision: Decision) -> Tradeoff:
 
 
 def limits(decision: Decision, rule: Tradeoff) -> tuple[Limit, ...]:
-    """The limits that were set, in the order of `Policy`."""
+    """The limits that were set, in the order of `Policy`, and the context windows where they rule out a model."""
     estimates, found = decision.estimates, []
     chosen = rule.choose(estimates).best[0]
     free = Tradeoff(value_usd=rule.value_usd, risk=rule.risk, at=rule.at)
+    roomy = tuple(replace(card, context_window=None) for card in estimates.candidates.cards)
+    every = _among(estimates, cards=roomy, closed=frozenset())  # each limit counts by itself, over all models
     for name in _LIMITS:
         value = getattr(rule, name)
         if value is None or value is False:
             continue
         nothing: Any = False if value is True else None
         alone, without = replace(free, **{name: value}), replace(rule, **{name: nothing})
-        excluded = int((free.within(estimates) & ~alone.within(estimates)).sum())
+        excluded = int((~alone.within(every)).sum())
         found.append(Limit(name, _shown(value), excluded, bool(without.choose(estimates).best[0] != chosen)))
+    if full := int((~free.within(_among(estimates, closed=frozenset()))).sum()):
+        binds = bool(rule.choose(_among(estimates, cards=roomy)).best[0] != chosen)
+        found.append(Limit("context_window", "as stated", full, binds))
     return tuple(found)
+
+
+def _among(estimates: Estimates, **changes: Any) -> Estimates:
+    """The same figures of candidates of whom something else is known."""
+    return replace(estimates, candidates=replace(estimates.candidates, **changes))
 
 
 def runner_up(decision: Decision, rule: Tradeoff, counted: Counted, breakdown: Breakdown) -> RunnerUp | None:
@@ -135,7 +146,7 @@ def runner_up(decision: Decision, rule: Tradeoff, counted: Counted, breakdown: B
         met=second.met,
         regret=float(worth[chosen] - worth[column]) if by_worth else None,
         regret_in="p" if value == math.inf else "usd",
-        why=why if second.met else f"{why}; {second.reason}",
+        why=why if second.met else f"{why}; it breaks {', '.join(rule.broken(estimates, column))}",
         terms=breakdown.terms(second.model),
     )
 
@@ -159,6 +170,9 @@ def _compared(counted: Counted, chosen: int, other: int, dial: Dial) -> str:
     offer = f"{points} for {price if extra else 'the same cost'}"
     if gain * extra > 0:
         value = extra / gain
-        where = f"{'above' if gain > 0 else 'below'} alpha {dial.alpha(value):.3f}"
-        return f"{offer}; worth it {where}, where a right answer is worth {dollars(value)}"
+        alpha = dial.alpha(value)
+        side, than = ("above", "more") if gain > 0 else ("below", "less")
+        if 0 < alpha < 1:
+            return f"{offer}; worth it {side} alpha {alpha:.3f}, where a right answer is worth {dollars(value)}"
+        return f"{offer}; worth it where a right answer is worth {than} than {dollars(value)}: {beyond(side, alpha)}"
     return f"{offer}; never worth it" if gain < 0 or extra > 0 else f"{offer}; better by the estimates"

@@ -1,7 +1,7 @@
 """The steps of the dial for one prompt: which model each value of a right answer buys.
 
 argmax(v P - cost) climbs the upper hull of P over cost as v rises, and the slope of each edge, in USD, is the
-value at which the choice changes. At v = 0, and nowhere else, P does not count even between equal costs.
+value at which the choice changes. Of equal costs the higher P is taken, at v = 0 too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scope_edge.estimator import Estimates
 
-__all__ = ["Flip", "Step", "dial_steps", "flips", "turns"]
+__all__ = ["Flip", "Step", "beyond", "dial_steps", "flips", "turns"]
 
 
 @dataclass(frozen=True)
@@ -49,19 +49,19 @@ class Flip:
 
 
 class Turn(NamedTuple):
-    """The column that is chosen where a right answer is worth more than this, in USD; the first one, where it is 0."""
+    """The column that is chosen where a right answer is worth more than this, in USD; the first one at 0 too."""
 
     column: int
     above_usd: float
 
 
 def turns(p: NDArray[np.float64], cost: NDArray[np.float64], order: NDArray[np.int32]) -> list[Turn]:
-    """All choices as a right answer's worth rises, at least two: at 0 exactly, just above 0, and on.
+    """All choices as a right answer's worth rises, from 0 on.
 
     p, cost (n_models,): a model that may not be chosen has an infinite cost. order: what breaks ties.
     """
     at = int(np.lexsort((order, -p, cost))[0])
-    found = [Turn(int(np.lexsort((order, cost))[0]), 0.0), Turn(at, 0.0)]
+    found = [Turn(at, 0.0)]
     while len(better := np.flatnonzero((p > p[at]) & (cost < np.inf))):
         slopes = (cost[better] - cost[at]) / (p[better] - p[at])
         # Of those on one line only the last is ever chosen: where all are worth the same, it is the cheapest.
@@ -94,12 +94,18 @@ def flips(
     return None, None  # a tie to the last bit, between two steps
 
 
+def beyond(side: str, end: float) -> str:
+    """What of the dial lies "above" or "below" one of its ends, in words: all but the end, or else the end alone."""
+    outermost = {"above": 1, "below": 0}[side]
+    return f"at alpha {end:g} alone" if end == outermost else f"{side} alpha {end:g}"
+
+
 def _spans(turned: Sequence[Turn], position: Callable[[float], float], last: float) -> list[tuple[int, float, float]]:
     """The chosen columns with their ranges, from the position of v = 0 to that of an infinite v."""
-    begins = [position(turn.above_usd) for turn in turned[1:]]
+    begins = [position(turn.above_usd) for turn in turned]
     reached = [
         (turn.column, begin, end)
-        for turn, begin, end in zip(turned[1:], begins, [*begins[1:], last], strict=True)
+        for turn, begin, end in zip(turned, begins, [*begins[1:], last], strict=True)
         if begin < end
     ]
     spans = [(turned[0].column, 0.0, 0.0)]

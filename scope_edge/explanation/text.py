@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scope_edge.explanation.steps import beyond
 from scope_edge.pricing import dollars
 
 if TYPE_CHECKING:
@@ -183,10 +184,14 @@ def _range(step: Step) -> str:
 def _turn(which: str, flip: Flip | None, limited: bool) -> Iterator[str]:
     if flip is None:
         return
-    where = "" if flip.alpha is None else f" alpha {flip.alpha:.3f}, where"
-    value = "only P counts" if flip.value_usd == math.inf else f"a right answer is worth {dollars(flip.value_usd)}"
-    within = " within the limits" if limited else ""
-    yield f"Another choice{within} {which}{where} {value}: {flip.model}"
+    within, value = " within the limits" if limited else "", dollars(flip.value_usd)
+    if flip.alpha is None:
+        where = f"{which} {value} for a right answer"
+    elif 0 < flip.alpha < 1:
+        where = f"{which} alpha {flip.alpha:.3f}, where a right answer is worth {value}"
+    else:
+        where = beyond(which, flip.alpha)
+    yield f"Another choice{within} {where}: {flip.model}"
 
 
 def _laid_out(part: Part) -> Iterator[str]:

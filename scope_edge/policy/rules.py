@@ -1,7 +1,8 @@
 """What all policies share: limits that must hold, and a choice among the models within them.
 
 Every policy maximises v P - cost among the models within its limits, which combine; what v is, `objectives` says.
-Where no model is within all of them, the nearest one is chosen and the decision says so.
+A limit is given up where no model keeps it together with the more important ones; of the models that keep the rest
+those nearest to what was given up are left, and the decision says what that was.
 """
 
 from __future__ import annotations
@@ -31,10 +32,7 @@ Names = str | Sequence[str]
 
 _AT = frozenset({"mean", *(f"p{percent}" for percent in range(50, 100))})
 
-_NO_SPEED = (
-    "no model that may be chosen states its speed; "
-    "router.describe_model(name, time_to_first_token_s=0.5, tokens_per_second=80) states one"
-)
+_SPEED = "router.describe_model(name, time_to_first_token_s=0.5, tokens_per_second=80) states its speed"
 
 
 class Choices(NamedTuple):
@@ -48,7 +46,7 @@ class Choices(NamedTuple):
 class Options(NamedTuple):
     """What n prompts may choose from.
 
-    p, cost: what to count with, (n, n_models). open: the models within all limits, or the nearest one alone,
+    p, cost: what to count with, (n, n_models). open: the models within all limits, or else those that are nearest,
     (n, n_models). met: whether all limits hold, (n,). reasons: where they do not, or another rule has decided.
     """
 
@@ -87,12 +85,14 @@ class Policy:
     local_only : bool
         Only models that run on the user's machine, as their cards say; no other is ever chosen.
     max_latency_s : float, optional
-        The expected time to the last token. Models that do not state their speed do not meet it.
+        The expected time to the last token. Models that do not state their speed do not meet it, none by more than
+        another.
     risk : float in (0, 0.5], optional
         Count with P at this quantile of its credible interval, and with the cost that is exceeded with this
         probability. 0.5 takes both as expected, and is what is taken if nothing is said.
     safe_model : str, optional
-        The model to take for prompts that are unlike every anchor. It has to be one that may be chosen.
+        The model to take for prompts that are unlike every anchor, whatever the limits. It has to be one that may be
+        chosen.
     max_novelty : float in [0, 1]
         The novelty above which `safe_model` is taken.
 
@@ -182,7 +182,8 @@ class Policy:
     def choose(self, estimates: Estimates) -> Choices:
         """Choose for each prompt; estimates of one prompt are a batch of one.
 
-        A choice depends on its own prompt alone. Of equal models the cheaper one is taken, then the first by name.
+        A choice depends on its own prompt alone. Of equal trades the cheaper one is taken, then the more accurate
+        one, then the first by name.
 
         Raises
         ------
@@ -207,29 +208,32 @@ class Policy:
         """
         candidates = estimates.candidates
         p, cost = at_risk(estimates, self._risk)
-        reasons, met = [""] * len(p), np.ones(len(p), np.bool_)
         permitted = self.permitted(estimates)
-        within = np.broadcast_to(permitted, p.shape)
-        limits = self._limits(estimates, p, cost)
+        within = np.tile(permitted, (len(p), 1))
+        limits, given_up = self._limits(estimates, p, cost), []
         for limit in limits:
-            # What a limit took from a prompt leaves it the one model that was nearest.
-            narrower = np.where(met[:, None], within & limit.holds, within)
-            lost = np.flatnonzero(~narrower.any(axis=1))
-            if len(lost):
-                nearness = _figures(np.where(within, -limit.short, -np.inf), np.where(within, cost, np.inf))
-                nearest = _best(nearness[lost], math.inf, candidates.order)
-                narrower[lost, nearest], met[lost] = True, False
-                for row, column in zip(lost.tolist(), nearest.tolist(), strict=True):
-                    reasons[row] = limit.says(estimates.models[column], float(limit.short[row, column]))
-            within = narrower
+            narrower = within & limit.holds
+            kept = narrower.any(axis=1)
+            within[kept] = narrower[kept]
+            given_up.append((limit, np.flatnonzero(~kept)))
+        # Only now: how near a model is to what was given up counts among those that keep the rest.
+        for limit, rows in given_up:
+            within[rows] = limit.nearest(within, rows)
+        reasons, met = [""] * len(p), np.ones(len(p), np.bool_)
+        for limit, rows in given_up:
+            met[rows] = False
+            for row in rows.tolist():
+                says = limit.says(row, permitted, within[row])
+                reasons[row] = f"{reasons[row]}; {says}" if reasons[row] else says
         if self.safe_model is not None:
             safe = self._safe(candidates, permitted)
             novel = np.flatnonzero((np.atleast_1d(estimates.novelty) > self.max_novelty) & permitted[safe])
-            within = within.copy()
             within[novel] = np.arange(within.shape[1]) == safe
             for row in novel.tolist():
-                met[row] = all(limit.holds[row, safe] for limit in limits)
-                reasons[row] = f"unlike every anchor, with a novelty above {self.max_novelty:g}: the safe model"
+                broken = [limit.name for limit in limits if not limit.holds[row, safe]]
+                met[row] = not broken
+                breaks = f", which breaks {', '.join(broken)}" if broken else ""
+                reasons[row] = f"unlike every anchor, with a novelty above {self.max_novelty:g}: the safe model{breaks}"
         return Options(p, cost, within, met, reasons)
 
     def permitted(self, estimates: Estimates) -> Mask:
@@ -285,6 +289,11 @@ class Policy:
             within &= limit.holds
         return within
 
+    def broken(self, estimates: Estimates, column: int) -> list[str]:
+        """Which limits a model breaks for one prompt, each with its value."""
+        p, cost = at_risk(estimates, self._risk)
+        return [limit.name for limit in self._limits(estimates, p, cost) if not limit.holds[0, column]]
+
     def _objective(self, dial: Dial) -> tuple[float | None, float]:
         """The position of the dial, if it was set by one, and what a right answer counts as worth, in USD."""
         raise NotImplementedError
@@ -308,25 +317,26 @@ class Policy:
         return self._risk == 0.5 and not self.local_only and all(value is None for value in wanted)
 
     def _limits(self, estimates: Estimates, p: Figures, cost: Figures) -> list[_Limit]:
-        """The limits in the order in which they are kept: what comes later is given up first."""
+        """The limits, the most important first: what comes later is given up first."""
         candidates, limits = estimates.candidates, []
         n_models = len(candidates.cards)
         if candidates.context_window is not None:
             tokens = (estimates.input_tokens + estimates.output_tokens_p90).reshape(-1, n_models)
             over = (tokens - candidates.context_window).astype(np.float32)
-            says = "no context window has room for prompt and answer; {model} lacks the least, {short:.0f} tokens"
-            limits.append(_Limit(over <= 0, over, says))
-        if self.max_latency_s is not None:
-            latency = candidates.latency_s(estimates.output_tokens).reshape(-1, n_models).astype(np.float32)
-            says = f"no model answers within {self.max_latency_s:g} s; " + "{model} takes {short:.3g} s"
-            limits.append(_Limit(latency <= _rounded(self.max_latency_s), latency, says, _NO_SPEED))
+            aim = "has a context window with room for prompt and answer"
+            limits.append(_Limit("its context window", over <= 0, over, aim, "lacks {short:.0f} tokens"))
         if self.max_cost_usd is not None:
             limited = cost if self.at == "mean" else cost_at(estimates, int(self.at[1:]) / 100)
-            says = f"no model costs at most {self.max_cost_usd:g} USD; " + "{model} costs least, {short:.2g} USD"
-            limits.append(_Limit(limited <= _rounded(self.max_cost_usd), limited, says))
+            holds, aim = limited <= _rounded(self.max_cost_usd), f"costs at most {self.max_cost_usd:g} USD"
+            limits.append(_Limit(f"max_cost_usd {self.max_cost_usd:g}", holds, limited, aim, "costs {short:.2g} USD"))
         if self.min_accuracy is not None:
-            says = f"no model reaches P = {self.min_accuracy:g}; " + "{model} comes nearest, with {above:.3f}"
-            limits.append(_Limit(p >= _rounded(self.min_accuracy), -p, says))
+            holds, aim = p >= _rounded(self.min_accuracy), f"reaches P = {self.min_accuracy:g}"
+            limits.append(_Limit(f"min_accuracy {self.min_accuracy:g}", holds, -p, aim, "has {above:.3f}"))
+        if self.max_latency_s is not None:
+            tokens = np.maximum(estimates.output_tokens, 1)  # none at an unstated speed would take no number of seconds
+            latency = candidates.latency_s(tokens).reshape(-1, n_models).astype(np.float32)
+            holds, aim = latency <= _rounded(self.max_latency_s), f"answers within {self.max_latency_s:g} s"
+            limits.append(_Limit(f"max_latency_s {self.max_latency_s:g}", holds, latency, aim, "takes {short:.3g} s"))
         return limits
 
 
@@ -337,16 +347,37 @@ def _rounded(limit: float) -> np.float32:
 
 
 class _Limit(NamedTuple):
-    """Where a limit holds, how far each cell is from it, and what to say where no model meets it."""
+    """A limit with its name, where it holds, how far each cell is from it, and two sentences without their subject.
 
+    short: infinite where a model does not state what the limit is about. aim: what a model does that keeps it.
+    misses: what the choice does that does not.
+    """
+
+    name: str
     holds: Mask
     short: Figures
-    text: str
-    unstated: str = ""  # where even the nearest model is infinitely far, for want of a statement
+    aim: str
+    misses: str
 
-    def says(self, model: str, short: float) -> str:
-        """The reason, with the nearest model and how far it is from the limit."""
-        return self.unstated if short == math.inf else self.text.format(model=model, short=short, above=-short)
+    def nearest(self, within: Mask, rows: NDArray[np.intp]) -> Mask:
+        """Of some prompts, none of whose models keeps it, those that are nearest, (n_rows, n_models).
+
+        What states nothing may be as near as any: a model gains nothing over it by stating that it misses the limit.
+        """
+        within, short = within[rows], self.short[rows]
+        least = np.where(within, short, np.inf).min(axis=1, keepdims=True)
+        nearest: Mask = within & ((short == least) | np.isinf(short))
+        return nearest
+
+    def says(self, row: int, permitted: Mask, nearest: Mask) -> str:
+        """Why it was given up for a prompt, and how far from it the choice is, which is one of the nearest."""
+        holds, among = self.holds[row], ""
+        if holds.any():
+            among = " that keeps the other limits" if holds[permitted].any() else " that may be chosen"
+        short = float(self.short[row, nearest].max())
+        if short == math.inf:
+            return f"no model{among} {self.aim} as far as is known; {_SPEED}"
+        return f"no model{among} {self.aim}; the choice {self.misses.format(short=short, above=-short)}"
 
 
 def _best(figures: Figures, value_usd: float, order: NDArray[np.int32]) -> NDArray[np.int64]:
