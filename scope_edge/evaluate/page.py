@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from scope_edge.errors import UsageError
 from scope_edge.evaluate.columns import COLUMNS
-from scope_edge.evaluate.names import OURS, shown
-from scope_edge.evaluate.plots import frontier_models, plots, png
+from scope_edge.evaluate.names import OURS
+from scope_edge.evaluate.plots import frontier_models, plots
 from scope_edge.evaluate.promises import budget_sheets, floor_sheets, level_sheets
 from scope_edge.evaluate.sheets import (
     Cell,
@@ -25,6 +25,8 @@ from scope_edge.evaluate.sheets import (
     source_sheets,
 )
 from scope_edge.evaluate.summary import summary
+from scope_edge.names import shown
+from scope_edge.plots.canvas import png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
