@@ -23,6 +23,7 @@ from typing import Any
 from scope_edge.errors import PromptError
 from scope_edge.importing.entries import Answer, Model, Question, Rejected, nested, text
 from scope_edge.messages import prompt_of
+from scope_edge.rows import is_missing
 
 __all__ = ["answers", "fits"]
 
@@ -41,7 +42,10 @@ def answers(row: Mapping[str, Any]) -> Iterator[Answer]:
     request, response = _mapping(row.get("request")), _mapping(row.get("response"))
     usage = _mapping(row.get("usage")) or _mapping(response.get("usage")) or row
     output, inputs, thinks = _tokens(usage)
-    said = next((part[name] for part in (row, request) for name in _TEXTS if part.get(name)), None)
+    said = next(
+        (part[name] for part in (row, request) for name in _TEXTS if part.get(name) and not is_missing(part[name])),
+        None,
+    )
     yield Answer(
         Question(_prompt(said), source=row.get("source"), category=row.get("category")),
         Model(
