@@ -12,8 +12,7 @@ from typing import Any
 from scope_edge.errors import PriceError
 from scope_edge.ranges import is_number
 
-__all__ = ["Price", "dollars", "is_date", "local_price"]
-
+__all__ = ["MAX_USD_PER_MTOK", "Price", "dollars", "is_date", "local_price"]
 
 MAX_USD_PER_MTOK = 1e6
 """No model costs a dollar per token; a price above this is in another unit."""

@@ -61,6 +61,7 @@ GOOD = {"prompt": "Good?", "model": "b", "score": 0.5, "output_tokens": 9}
         ({**ROW, "split": "validation"}, "unknown split"),
         ({**ROW, "split": "Train"}, "unknown split"),
         ({**ROW, "usd_per_mtok_in": -1}, "number out of range"),
+        ({**ROW, "usd_per_mtok_in": 2_000_000}, "number out of range"),
         ({**ROW, "thinks": "perhaps"}, "neither true nor false"),
         ({**ROW, "price_date": "yesterday"}, "bad date"),
         ({**ROW, "context_window": 0.5}, "tokens out of range"),

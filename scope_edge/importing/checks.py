@@ -8,7 +8,7 @@ from typing import Any
 from scope_edge.importing.entries import Rejected
 from scope_edge.outcome_rows import MAX_TOKENS
 from scope_edge.outcomes import SPLITS, TRUTHS, meant_split
-from scope_edge.pricing import is_date
+from scope_edge.pricing import MAX_USD_PER_MTOK, is_date
 from scope_edge.rows import is_missing
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "label",
     "model_name",
     "optional_label",
+    "price",
     "prompt_text",
     "score",
     "split",
@@ -71,11 +72,19 @@ def tokens(value: Any, name: str) -> float:
 
 
 def amount(value: Any, name: str) -> float | None:
-    """A number, 0 or more, such as a price; None where it is unknown."""
+    """A number, 0 or more; None where it is unknown."""
     if is_missing(value):
         return None
     number = None if isinstance(value, bool) else _number(value)
     if number is None or not 0 <= number < math.inf:
+        raise Rejected("number out of range", f"{name} {_shown(value)}")
+    return number
+
+
+def price(value: Any, name: str) -> float | None:
+    """USD per million tokens; None where they are unknown."""
+    number = amount(value, name)
+    if number is not None and number > MAX_USD_PER_MTOK:
         raise Rejected("number out of range", f"{name} {_shown(value)}")
     return number
 
