@@ -106,7 +106,9 @@ def train(
     """
     started = time.monotonic()
     check_target(out)
-    table = read_table(data).without_lengths(recipe.correctness_only)
+    table = read_table(data)
+    table.check_sources(recipe.correctness_only)
+    table = table.without_lengths(recipe.correctness_only)
     rows = table.rows("train")
     columns = table.columns(rows, MIN_OUTCOMES)
     rows = rows[np.isfinite(table.scores[np.ix_(rows, columns)]).any(axis=1)] if len(columns) else rows[:0]
