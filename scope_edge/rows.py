@@ -165,12 +165,12 @@ def rows_of_one_model(rows: Sequence[Row], name: str, what: str, only: str | Non
     return [(number, row) for number, row in rows if only is None or model_of(row) == only]
 
 
-def polars_module() -> Any:
-    """polars, which is of an extra."""
+def polars_module(purpose: str = "Reading this table") -> Any:
+    """polars, which is of an extra; the purpose is for the error where it is not installed."""
     try:
         import polars
     except ImportError as error:
-        raise MissingExtraError("Reading this table", "polars", "build") from error
+        raise MissingExtraError(purpose, "polars", "build") from error
     return polars
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scope_edge.errors import UsageError
 from scope_edge.evaluate.columns import COLUMNS
 from scope_edge.evaluate.names import OURS
 from scope_edge.evaluate.plots import frontier_models, plots
@@ -27,6 +24,7 @@ from scope_edge.evaluate.sheets import (
 from scope_edge.evaluate.summary import summary
 from scope_edge.names import shown
 from scope_edge.plots.canvas import png
+from scope_edge.whole_file import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,14 +87,8 @@ def write_page(report: Mapping[str, Any], path: Path) -> None:
         matplotlib is not installed.
     """
     text = _page(report)
-    partial = path.parent / f"{path.name}.partial"
-    try:
+    with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise UsageError(f"Cannot write {path}", got=str(error)) from error
 
 
 def _page(report: Mapping[str, Any]) -> str:

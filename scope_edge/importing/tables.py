@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scope_edge.errors import MissingExtraError, OutcomesError
+from scope_edge.errors import OutcomesError
 from scope_edge.importing import checks
 from scope_edge.importing.entries import Answer, Entry, Question, Rejected
 from scope_edge.importing.models import ModelTable
@@ -22,7 +22,7 @@ from scope_edge.importing.questions import digest, normalised, split_of, stem
 from scope_edge.outcome_rows import USABLE_TOKENS
 from scope_edge.rows import is_missing
 
-__all__ = ["Duplicates", "Tables", "check_polars"]
+__all__ = ["Duplicates", "Tables"]
 
 Duplicates = Literal["mean", "first", "error"]
 
@@ -216,14 +216,6 @@ class Tables:
             polars.col("input_tokens").mean(),
             polars.coalesce(polars.col("kind").filter(counted).first(), polars.col("kind").first()).alias("kind"),
         )
-
-
-def check_polars() -> None:
-    """Raise MissingExtraError where tables cannot be written."""
-    try:
-        import polars  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("Importing a log", "polars", "build") from error
 
 
 def _check_split(split: str, given: str | None) -> None:
