@@ -88,11 +88,10 @@ def log_loss(p: float, score: float) -> float:
 
 
 def draw(losses: dict[str, NDArray[np.float64]]) -> None:
-    from matplotlib import rc_context
+    from scope_edge.plots import write_figure
+    from scope_edge.plots.canvas import GREY, ORANGE, drawing, new_figure
 
-    from scope_edge.evaluate.plots.canvas import GREY, ORANGE, STYLE, new_figure, png
-
-    with rc_context(STYLE):
+    with drawing():
         figure, axes = new_figure(3.4 * len(losses), 3.4, 1, len(losses), sharex=True)
         for axis, (name, runs) in zip(axes, losses.items(), strict=True):
             window = np.ones(100) / 100
@@ -103,7 +102,7 @@ def draw(losses: dict[str, NDArray[np.float64]]) -> None:
             axis.set_xlabel("outcomes recorded")
         axes[0].set_ylabel("log loss of the last 100")
         axes[0].legend(loc="best")
-        PLOT.write_bytes(png(figure))
+    write_figure(figure, PLOT)
 
 
 if __name__ == "__main__":

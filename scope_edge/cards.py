@@ -12,7 +12,7 @@ from scope_edge.errors import BundleError, PriceError, UsageError
 from scope_edge.pricing import Price, is_date
 from scope_edge.ranges import is_number, number_within
 
-__all__ = ["ModelCard", "check_model_name"]
+__all__ = ["FACTS", "ModelCard", "check_model_name"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class ModelCard:
         """The card with what is given, and not None, in place of what it said; see `Router.describe_model`."""
         given = {name: value for name, value in facts.items() if value is not None}
         if not given:
-            raise UsageError(f"Nothing is said of {self.model!r}", expected=f"at least one of {', '.join(_FACTS)}")
+            raise UsageError(f"Nothing is said of {self.model!r}", expected=f"at least one of {', '.join(FACTS)}")
         for name, value in given.items():
-            expected, holds, plain = _FACTS[name]
+            expected, holds, plain = FACTS[name]
             if not holds(value):
                 error = PriceError if name == "price" else UsageError
                 raise error(f"Bad {name} of {self.model!r}", expected=expected, got=repr(value))
@@ -77,15 +77,14 @@ class ModelCard:
             raise BundleError("models.json has a bad entry", got=f"{type(error).__name__}: {error}") from error
         if not isinstance(card.model, str) or not card.model:
             raise BundleError("models.json has a bad entry", expected="a name as model", got=repr(card.model))
-        for name, (expected, holds, _) in _FACTS.items():
+        for name, (expected, holds, _) in FACTS.items():
             value = getattr(card, name)
             if value is not None and not holds(value):
                 raise BundleError(f"models.json: {card.model!r} has a bad {name}", expected=expected, got=repr(value))
         return card
 
 
-# What may be said of a model: in words, as a test, and in the form that JSON can hold.
-_FACTS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
+FACTS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     "price": (
         "Price(input_usd_per_mtok=..., output_usd_per_mtok=...)",
         lambda value: isinstance(value, Price),
@@ -93,14 +92,15 @@ _FACTS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     ),
     "price_date": ("a date as YYYY-MM-DD", is_date, str),
     "context_window": (
-        "a whole number of tokens, 1 or more",
-        lambda value: isinstance(value, Integral) and is_number(value) and int(value) >= 1,
+        "a whole number of tokens, 1 or more, at most a billion",
+        lambda value: isinstance(value, Integral) and is_number(value) and 1 <= int(value) <= 1e9,
         int,
     ),
     "time_to_first_token_s": ("seconds, 0 or more", lambda value: is_number(value) and 0 <= value < math.inf, float),
     "tokens_per_second": ("a number above 0", lambda value: is_number(value) and 0 < value < math.inf, float),
     "local": ("True or False", lambda value: isinstance(value, bool), bool),
 }
+"""What may be said of a model: in words, as a test, and in the form that JSON can hold."""
 
 
 def check_model_name(name: str) -> None:

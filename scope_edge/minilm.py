@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from rich.progress import Progress
 from safetensors.numpy import load_file, save_file
 
 from scope_edge.errors import MissingExtraError, TrainingError
+from scope_edge.whole_file import whole_file
 
 __all__ = ["TEACHER_DIM", "embed", "is_installed"]
 
@@ -90,9 +90,8 @@ def _read_shards(cache: Path) -> dict[bytes, NDArray[np.float16]]:
 def _write_shard(cache: Path, keys: Sequence[bytes], vectors: NDArray[np.float16]) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{hashlib.sha256(b''.join(keys)).hexdigest()[:24]}.safetensors"
-    partial = path.with_suffix(".partial")
-    save_file({"keys": np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16), "vectors": vectors}, partial)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        save_file({"keys": np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16), "vectors": vectors}, partial)
 
 
 def _load_teacher() -> Any:

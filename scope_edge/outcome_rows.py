@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scope_edge.errors import OutcomesError
-from scope_edge.rows import named_rows, read_file_rows, rows_of_one_model
+from scope_edge.rows import is_missing, named_rows, read_file_rows, rows_of_one_model
 
 __all__ = [
     "MAX_TOKENS",
@@ -148,9 +148,9 @@ def read_prompts(path: str | Path) -> list[str]:
 
 
 def number_in(value: Any) -> float | None:
-    """A finite or infinite number; None for what means 'missing' (None, '', NaN)."""
-    if value is None or value == "" or isinstance(value, bool):
-        return float(value) if isinstance(value, bool) else None
+    """A finite or infinite number; None where it is missing."""
+    if is_missing(value):
+        return None
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -161,18 +161,14 @@ def number_in(value: Any) -> float | None:
 def _prompt(row: Mapping[str, Any], where: str) -> str | None:
     """The text in the column `prompt`; None where there is none. An id may be a number, a prompt not."""
     prompt = row.get("prompt")
-    if not _is_missing(prompt) and not isinstance(prompt, str):
+    if not is_missing(prompt) and not isinstance(prompt, str):
         raise OutcomesError(f"{where}: the prompt is not text", expected="a string", got=type(prompt).__name__)
     return text_in(prompt)
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
 def text_in(value: Any) -> str | None:
     """The text of a value, or None if it is blank or missing; an id may be a number."""
-    if _is_missing(value):
+    if is_missing(value):
         return None
     text = str(value)
     return text if text.strip() else None

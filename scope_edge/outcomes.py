@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.errors import OutcomesError, UsageError
+from scope_edge.cards import FACTS
+from scope_edge.errors import OutcomesError, PriceError, UsageError
 from scope_edge.outcome_rows import MAX_TOKENS, USABLE_TOKENS, number_in, text_in
 from scope_edge.price_source import PriceSource, missing_price
-from scope_edge.pricing import is_date
+from scope_edge.pricing import Price
 from scope_edge.rows import polars_module, read_frame
 
 __all__ = ["SPLITS", "TRUTHS", "ModelRow", "OutcomeTable", "meant_split", "read_table"]
@@ -37,18 +38,25 @@ TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no
 
 @dataclass(frozen=True)
 class ModelRow:
-    """What a table, or a list of prices, says of a model; prices in USD per million tokens."""
+    """What a table, or a list of prices, says of a model."""
 
     model: str
-    usd_per_mtok_in: float
-    usd_per_mtok_out: float
+    price: Price
     params_b: float | None = None
     thinks: bool = False
     role: str = "train"
-    usd_per_mtok_cached_in: float | None = None
-    usd_per_mtok_reasoning: float | None = None
     price_date: str | None = None
     context_window: int | None = None
+
+    @property
+    def usd_per_mtok_in(self) -> float:
+        """The price of input."""
+        return self.price.input_usd_per_mtok
+
+    @property
+    def usd_per_mtok_out(self) -> float:
+        """The price of output."""
+        return self.price.output_usd_per_mtok
 
 
 @dataclass(frozen=True)
@@ -275,7 +283,7 @@ def _typed(column: Any, table: str) -> Any:
 
 def _model_rows(rows: Sequence[Mapping[str, Any]], prices: PriceSource) -> list[ModelRow]:
     if not prices.stated:
-        return [_model_row(row) for row in rows]
+        return _checked_rows(rows)
     prices.check(str(row["model"]) for row in rows)
     matches = [prices.of(str(row["model"])) for row in rows]
     unknown = [
@@ -286,47 +294,43 @@ def _model_rows(rows: Sequence[Mapping[str, Any]], prices: PriceSource) -> list[
     if unknown:
         raise missing_price(unknown)
     stated = [{} if match is None else match.columns() for match in matches]
-    return [_model_row({**row, **columns}) for row, columns in zip(rows, stated, strict=True)]
+    return _checked_rows([{**row, **columns} for row, columns in zip(rows, stated, strict=True)])
 
 
-def _model_row(row: Mapping[str, Any]) -> ModelRow:
-    price = {name: number_in(row.get(name)) for name in _PRICES}
-    for name, value in price.items():
-        if value is None and name not in _PRICES[:2]:
-            continue
-        if value is None or not 0 <= value < math.inf:
-            raise OutcomesError(
-                f"models: {row['model']!r} has no usable {name}",
-                expected="USD per million tokens, 0 if it is free",
-                got=repr(row[name]),
-                remedy="State the price; an unknown one is never taken as 0.",
-            )
-    day = text_in(row.get("price_date"))
-    if day is not None and not is_date(day):
-        raise OutcomesError(f"models: {row['model']!r} has a bad price_date", expected="YYYY-MM-DD", got=repr(day))
-    window = number_in(row.get("context_window"))
-    if window is not None and not (1 <= window <= MAX_TOKENS and window == int(window)):
+def _checked_rows(rows: Sequence[Mapping[str, Any]]) -> list[ModelRow]:
+    return [_model_row(row, f"models, row {number}: {row['model']!r}") for number, row in enumerate(rows, 1)]
+
+
+def _model_row(row: Mapping[str, Any], where: str) -> ModelRow:
+    prices: list[Any] = [number_in(row.get(name)) for name in _PRICES]
+    try:
+        price = Price(*prices)
+    except PriceError as error:
         raise OutcomesError(
-            f"models: {row['model']!r} has a bad context_window",
-            expected="a whole number of tokens, 1 or more",
-            got=f"{window:g}",
-        )
+            f"{where} has no usable price",
+            expected=error.expected,
+            got=", ".join(f"{name} {row[name]!r}" for name in _PRICES if name in row),
+            remedy=error.remedy,
+        ) from None
+    window = number_in(row.get("context_window"))
+    facts: dict[str, Any] = {
+        "price_date": text_in(row.get("price_date")),
+        "context_window": int(window) if window is not None and window.is_integer() else window,
+    }
+    for name, value in facts.items():
+        expected, holds, _ = FACTS[name]
+        if value is not None and not holds(value):
+            raise OutcomesError(f"{where} has a bad {name}", expected=expected, got=repr(value))
     thinks = TRUTHS.get((text_in(row.get("thinks")) or "no").strip().lower())
     if thinks is None:
-        raise OutcomesError(
-            f"models: {row['model']!r} has a bad thinks", expected="true or false", got=repr(row["thinks"])
-        )
+        raise OutcomesError(f"{where} has a bad thinks", expected="true or false", got=repr(row["thinks"]))
     return ModelRow(
         model=str(row["model"]),
-        usd_per_mtok_in=price["usd_per_mtok_in"] or 0.0,
-        usd_per_mtok_out=price["usd_per_mtok_out"] or 0.0,
-        usd_per_mtok_cached_in=price["usd_per_mtok_cached_in"],
-        usd_per_mtok_reasoning=price["usd_per_mtok_reasoning"],
-        price_date=day,
-        context_window=None if window is None else int(window),
+        price=price,
         params_b=number_in(row.get("params_b")),
         thinks=thinks,
         role=text_in(row.get("role")) or "train",
+        **facts,
     )
 
 

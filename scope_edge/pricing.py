@@ -12,8 +12,7 @@ from typing import Any
 from scope_edge.errors import PriceError
 from scope_edge.ranges import is_number
 
-__all__ = ["Price", "dollars", "is_date", "local_price"]
-
+__all__ = ["MAX_USD_PER_MTOK", "Price", "dollars", "is_date", "local_price"]
 
 MAX_USD_PER_MTOK = 1e6
 """No model costs a dollar per token; a price above this is in another unit."""
@@ -50,6 +49,29 @@ class Price:
                     remedy="State the price; an unknown one is never taken as 0.",
                 )
             object.__setattr__(self, name, float(value))
+
+    def cost_usd(self, input_tokens: float, output_tokens: float, *, cached: float = 0, reasoning: float = 0) -> float:
+        """What a call costs.
+
+        Parameters
+        ----------
+        input_tokens, output_tokens : float
+            All tokens that were read, and all that were written.
+        cached, reasoning : float
+            How many of those read came from a cache, and of those written were reasoning. Without prices of their own
+            they cost what the others do.
+
+        Examples
+        --------
+        >>> Price(1, 10, reasoning_usd_per_mtok=2).cost_usd(100, 1000, reasoning=800)
+        0.0037
+        """
+        cached, reasoning = min(cached, input_tokens), min(reasoning, output_tokens)
+        per_input, per_output = self.input_usd_per_mtok, self.output_usd_per_mtok
+        per_cached = per_input if self.cached_input_usd_per_mtok is None else self.cached_input_usd_per_mtok
+        per_reasoning = per_output if self.reasoning_usd_per_mtok is None else self.reasoning_usd_per_mtok
+        read_usd = (input_tokens - cached) * per_input + cached * per_cached
+        return (read_usd + (output_tokens - reasoning) * per_output + reasoning * per_reasoning) / 1e6
 
 
 def dollars(amount_usd: float) -> str:

@@ -5,16 +5,32 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, cast
 
 from scope_edge.errors import MissingExtraError, OutcomesError
 
-__all__ = ["json_lines", "named_rows", "polars_module", "read_file_rows", "read_frame", "rows_of_one_model"]
+__all__ = [
+    "is_missing",
+    "json_lines",
+    "named_rows",
+    "polars_module",
+    "read_file_rows",
+    "read_frame",
+    "rows_of_one_model",
+]
 
 Row = tuple[int, Mapping[str, Any]]
 
 _QUOTING = "Put text that holds a comma, a quote or a line break in double quotes, and double each quote within it."
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is none: None, an empty text or NaN, whichever its file or table has for that."""
+    if isinstance(value, str):
+        return not value
+    return value is None or (isinstance(value, Real) and value != value)
 
 
 def named_rows(source: Any, what: str) -> tuple[str, list[Any]]:
@@ -122,7 +138,7 @@ def json_lines(lines: Iterable[str], name: str) -> list[Any]:
 def model_of(row: Mapping[str, Any]) -> str:
     """What a row has in its column `model`; empty where it has nothing there."""
     name = row.get("model")
-    return "" if name is None or name != name else str(name)
+    return "" if is_missing(name) else str(name)
 
 
 def rows_of_one_model(rows: Sequence[Row], name: str, what: str, only: str | None, option: str) -> list[Row]:
@@ -149,12 +165,12 @@ def rows_of_one_model(rows: Sequence[Row], name: str, what: str, only: str | Non
     return [(number, row) for number, row in rows if only is None or model_of(row) == only]
 
 
-def polars_module() -> Any:
-    """polars, which is of an extra."""
+def polars_module(purpose: str = "Reading this table") -> Any:
+    """polars, which is of an extra; the purpose is for the error where it is not installed."""
     try:
         import polars
     except ImportError as error:
-        raise MissingExtraError("Reading this table", "polars", "build") from error
+        raise MissingExtraError(purpose, "polars", "build") from error
     return polars
 
 

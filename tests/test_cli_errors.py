@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from commands import refused
+from processes import run_python
 
 from scope_edge import Price, Router
 from scope_edge.errors import OutcomesError
@@ -216,3 +217,16 @@ def test_a_missing_extra(cli, table_folder, small_bundle, monkeypatch):
 def test_a_picture_without_matplotlib(cli, small_bundle, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     refused(cli("explain", "hi", "-b", small_bundle, "--plot", tmp_path / "why.png"), "'scope-edge[evaluate]'")
+
+
+def test_a_picture_of_a_decision_needs_nothing_of_an_evaluation(tmp_path):
+    pytest.importorskip("matplotlib")
+    code = """
+import sys
+sys.modules["sklearn"] = None
+from scope_edge.cli import main
+main()
+"""
+    run = run_python(code, "explain", "hi", "--plot", str(tmp_path / "why.svg"))
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "why.svg").is_file()

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from scope_edge.cli.app import main
-from scope_edge.errors import OutcomesError
+from scope_edge.errors import OutcomesError, UsageError
 from scope_edge.evaluate import evaluate, show
 from scope_edge.evaluate.bootstrap import resample_weights
 from scope_edge.evaluate.cells import Known, Predictions
@@ -274,7 +274,12 @@ def test_sources_limit_what_is_judged(table_folder, small_bundle):
     assert report["n_prompts"] == 48
 
 
-@pytest.mark.parametrize(("split", "sources"), [("nowhere", None), ("test", ["nobody"])])
+def test_a_wildcard_that_matches_no_source_is_an_error(table_folder, small_bundle):
+    with pytest.raises(UsageError, match=r"No source matches 'nosuch\*', .*got code, sums, trivia"):
+        run(table_folder, small_bundle, ["co*", "nosuch*"])
+
+
+@pytest.mark.parametrize(("split", "sources"), [("nowhere", None), ("nowhere", ["co*"])])
 def test_nothing_to_judge_is_an_error(table_folder, small_bundle, split, sources):
     with pytest.raises(OutcomesError, match="Nothing to judge"):
         run(table_folder, small_bundle, sources, split)

@@ -573,14 +573,14 @@ assert "matplotlib" not in sys.modules
 @needs_matplotlib
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_a_decision_is_drawn(grown, tmp_path, kind):
-    from scope_edge.evaluate.plots import write_decision
+    from scope_edge.plots import decision_figure, write_figure
 
     path = tmp_path / f"why.{kind}"
-    write_decision(grown.route("hi"), path)
+    write_figure(decision_figure(grown.route("hi")), path)
     begin = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<?xml", "pdf": b"%PDF"}[kind]
     first = path.read_bytes()
     assert first.startswith(begin)
-    write_decision(grown.route("hi"), path)
+    write_figure(decision_figure(grown.route("hi")), path)
     assert path.read_bytes() == first
 
 
@@ -591,7 +591,7 @@ def test_a_decision_is_drawn(grown, tmp_path, kind):
     ids=str,
 )
 def test_the_picture_shows_the_terms_and_marks_both(grown, options):
-    from scope_edge.evaluate.plots.decision import decision_figure
+    from scope_edge.plots import decision_figure
 
     decision = grown.route("hi", **options)
     explanation = decision.explain()
@@ -610,7 +610,7 @@ def test_the_picture_shows_the_terms_and_marks_both(grown, options):
 
 @needs_matplotlib
 def test_names_in_the_picture_do_not_overlap(router):
-    from scope_edge.evaluate.plots.decision import decision_figure
+    from scope_edge.plots import decision_figure
 
     for prompt in SOME:
         figure = decision_figure(router.route(prompt))
@@ -622,17 +622,18 @@ def test_names_in_the_picture_do_not_overlap(router):
 
 @needs_matplotlib
 def test_a_picture_that_cannot_be_written_is_an_error(small, tmp_path):
-    from scope_edge.evaluate.plots import write_decision
+    from scope_edge.plots import decision_figure, write_figure
 
+    figure = decision_figure(small.route("hi"))
     with pytest.raises(UsageError, match=r"\.png, \.svg or \.pdf"):
-        write_decision(small.route("hi"), tmp_path / "why.gif")
+        write_figure(figure, tmp_path / "why.gif")
     with pytest.raises(UsageError, match="Cannot write"):
-        write_decision(small.route("hi"), tmp_path / "nowhere" / "why.png")
+        write_figure(figure, tmp_path / "nowhere" / "why.png")
 
 
-def test_without_matplotlib_the_extra_is_named(small, monkeypatch, tmp_path):
-    from scope_edge.evaluate.plots import write_decision
+def test_without_matplotlib_the_extra_is_named(small, monkeypatch):
+    from scope_edge.plots import decision_figure
 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"scope-edge\[evaluate\]"):
-        write_decision(small.route("hi"), tmp_path / "why.png")
+        decision_figure(small.route("hi"))

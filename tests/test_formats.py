@@ -11,6 +11,7 @@ from tables import MODELS, OUTCOMES, QUERIES, write
 from scope_edge.errors import OutcomesError, UsageError
 from scope_edge.importing.formats import FORMATS, detect, named
 from scope_edge.importing.questions import digest
+from scope_edge.messages import prompt_of
 from scope_edge.outcomes import read_table
 from scope_edge.price_source import PriceSource
 
@@ -255,21 +256,22 @@ def test_requests(tmp_path, row, tokens):
     assert table(tmp_path / "out", "models")[0]["thinks"] is reasons
 
 
-def test_the_prompt_is_the_last_text_of_the_user(tmp_path):
+def test_the_prompt_is_what_a_router_is_given(tmp_path):
     messages = [
         {"role": "system", "content": "Be brief."}, {"role": "user", "content": "First?"},
         {"role": "assistant", "content": "Yes."},
         {"role": "user", "content": [{"type": "text", "text": "Look:"}, {"type": "image_url", "image_url": {}},
                                      {"type": "text", "text": "what is it?"}]},
-        {"role": "tool", "content": "42"},
+        {"role": "tool", "content": "42"}, {"role": "user", "content": [{"type": "image_url", "image_url": {}}]},
     ]  # fmt: skip
     log = jsonl(
-        tmp_path / "log.jsonl", {**REQUEST, "messages": messages}, {**REQUEST, "messages": messages[:1]},
-        {**REQUEST, "messages": "plain"}, {**REQUEST, "status": "failure"},
+        tmp_path / "log.jsonl", {**REQUEST, "messages": messages}, {**REQUEST, "messages": messages[-1:]},
+        {**REQUEST, "messages": messages[:1]}, {**REQUEST, "messages": "plain"}, {**REQUEST, "status": "failure"},
     )  # fmt: skip
     imported(tmp_path / "out", log)
-    assert [row[0] for row in outcomes(tmp_path / "out")] == ["Look:\nwhat is it?", "plain"]
-    assert reasons(tmp_path / "out") == [(2, "no prompt"), (4, "failed request")]
+    assert [row[0] for row in outcomes(tmp_path / "out")] == [prompt_of(messages).text, "Be brief.", "plain"]
+    assert prompt_of(messages).text == "First?\nLook:\nwhat is it?"
+    assert reasons(tmp_path / "out") == [(2, "no prompt"), (5, "failed request")]
 
 
 def test_requests_in_a_csv_hold_json(tmp_path):
@@ -309,10 +311,13 @@ def test_a_prompt_may_be_json_itself(tmp_path, said, field):
 
 
 def test_messages_that_are_none_are_no_prompt(tmp_path):
-    texts = ["[]", "{}", json.dumps([{"role": "system", "content": "Be brief."}])]
-    log = jsonl(tmp_path / "log.jsonl", REQUEST, *({**REQUEST, "messages": said} for said in texts))
+    odd = [
+        "[]", "{}", json.dumps([{"role": "system", "content": " "}]), [None, {"role": "user", "content": "Hi?"}],
+        ["Hi?"], [{"role": "user", "content": {"text": "Hi?"}}],
+    ]  # fmt: skip
+    log = jsonl(tmp_path / "log.jsonl", REQUEST, *({**REQUEST, "messages": said} for said in odd))
     imported(tmp_path / "out", log)
-    assert reasons(tmp_path / "out") == [(line, "no prompt") for line in (2, 3, 4)]
+    assert reasons(tmp_path / "out") == [(line, "no prompt") for line in range(2, 8)]
 
 
 # --- detection ---

@@ -185,18 +185,21 @@ def test_plan_shows_a_table_and_the_answer(prompts_file):
     assert "No position of the dial is enough" in impossible.stdout
 
 
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
-def test_plan_draws_a_picture(prompts_file, tmp_path, kind):
-    path = tmp_path / f"plan.{kind}"
-    result = RUN.invoke(app, ["plan", str(prompts_file), "--budget-usd", "0.05", "--plot", str(path)])
-    assert result.exit_code == 0
-    assert path.stat().st_size > 3000
+@pytest.mark.parametrize("kind", ["png", "PNG", "svg", "pdf"])
+def test_plan_draws_a_picture_that_is_the_same_on_every_run(prompts_file, tmp_path, kind):
+    pictures = []
+    for path in (tmp_path / f"one.{kind}", tmp_path / f"two.{kind}"):
+        result = RUN.invoke(app, ["plan", str(prompts_file), "--budget-usd", "0.05", "--plot", str(path)])
+        assert result.exit_code == 0, result.output
+        pictures.append(path.read_bytes())
+    assert len(pictures[0]) > 3000
+    assert pictures[0] == pictures[1]
 
 
 def test_plan_refuses_what_it_cannot_do(prompts_file, tmp_path):
     with pytest.raises(UsageError, match="exclude each other"):
         RUN.invoke(app, ["plan", str(prompts_file), "--budget-usd", "1", "--target", "0.5"], catch_exceptions=False)
-    with pytest.raises(UsageError, match="kind of picture"):
+    with pytest.raises(UsageError, match="Cannot draw into such a file"):
         RUN.invoke(app, ["plan", str(prompts_file), "--plot", str(tmp_path / "a.bmp")], catch_exceptions=False)
 
 

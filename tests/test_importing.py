@@ -33,11 +33,13 @@ GOOD = {"prompt": "Good?", "model": "b", "score": 0.5, "output_tokens": 9}
     [
         ({**ROW, "prompt": None}, "no prompt"),
         ({**ROW, "prompt": ""}, "no prompt"),
+        ({**ROW, "prompt": math.nan}, "no prompt"),
         ({**ROW, "prompt": " \n\t"}, "blank prompt"),
         ({**ROW, "prompt": 7}, "prompt that is not text"),
         ({**ROW, "prompt": "half \ud83d of a pair"}, "text that is not Unicode"),
         ({**ROW, "source": "\udcff"}, "text that is not Unicode"),
         ({**ROW, "model": None}, "no model"),
+        ({**ROW, "model": math.nan}, "no model"),
         ({**ROW, "model": "\ud83d"}, "text that is not Unicode"),
         ({**ROW, "model": "gpt-*"}, "bad model name"),
         ({**ROW, "model": 4}, "bad model name"),
@@ -59,6 +61,7 @@ GOOD = {"prompt": "Good?", "model": "b", "score": 0.5, "output_tokens": 9}
         ({**ROW, "split": "validation"}, "unknown split"),
         ({**ROW, "split": "Train"}, "unknown split"),
         ({**ROW, "usd_per_mtok_in": -1}, "number out of range"),
+        ({**ROW, "usd_per_mtok_in": 2_000_000}, "number out of range"),
         ({**ROW, "thinks": "perhaps"}, "neither true nor false"),
         ({**ROW, "price_date": "yesterday"}, "bad date"),
         ({**ROW, "context_window": 0.5}, "tokens out of range"),
@@ -354,6 +357,18 @@ def test_prices_come_from_the_log(tmp_path):
     x, y = read_table(tmp_path / "out").models
     assert (x.usd_per_mtok_in, x.usd_per_mtok_out, x.params_b, x.context_window, x.thinks) == (1, 4, 8, 8192, True)
     assert (y.usd_per_mtok_in, y.usd_per_mtok_out, y.role) == (0, 0, "join")
+
+
+def test_nan_is_missing_wherever_it_stands(tmp_path):
+    nan = dict.fromkeys(
+        ("query_id", "source", "category", "split", "output_tokens", "input_tokens", "tokens_kind", "price_date",
+         "role", "thinks", "params_b", "context_window", "usd_per_mtok_cached_in"), math.nan,
+    )  # fmt: skip
+    imported(tmp_path / "plain", jsonl(tmp_path / "log.jsonl", GOOD, ROW))
+    imported(tmp_path / "nan", jsonl(tmp_path / "log.jsonl", GOOD, {**nan, **ROW}))
+    assert reasons(tmp_path / "nan") == []
+    for name in ("queries", "outcomes", "models"):
+        assert table(tmp_path / "nan", name) == table(tmp_path / "plain", name)
 
 
 def test_a_price_that_comes_late_leaves_other_rejections_as_they_are(tmp_path):

@@ -286,9 +286,19 @@ def test_a_table_may_have_splits_of_its_own(tmp_path):
     assert table.rows("held-out").tolist() == [4]
 
 
+@pytest.mark.parametrize("price", ["", "-1", "inf", "2000000"])
+def test_a_price_that_means_nothing_is_refused_with_its_row(tmp_path, price):
+    message = refused(write(tmp_path, models=f"model,usd_per_mtok_in,usd_per_mtok_out\na,0.1,0.4\nb,{price},4\n"))
+    assert "models, row 2: 'b' has no usable price" in message
+    assert "at most a million" in message
+    assert "usd_per_mtok_out 4.0" in message
+
+
 def test_a_model_that_thinks_perhaps_is_refused(tmp_path):
     models = "model,usd_per_mtok_in,usd_per_mtok_out,thinks\na,1,1,perhaps\n"
-    assert "'a' has a bad thinks, expected true or false, got 'perhaps'" in refused(write(tmp_path, models=models))
+    assert "models, row 1: 'a' has a bad thinks, expected true or false, got 'perhaps'" in refused(
+        write(tmp_path, models=models)
+    )
 
 
 def test_an_unknown_model(tmp_path):

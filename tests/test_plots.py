@@ -109,7 +109,8 @@ def test_without_matplotlib_the_extra_is_named(report, monkeypatch):
 def test_matplotlib_is_loaded_late_and_pyplot_never():
     code = """
 import sys
-from scope_edge.evaluate.plots import plots, png
+from scope_edge.evaluate.plots import plots
+from scope_edge.plots.canvas import png
 assert "matplotlib" not in sys.modules
 [figure] = plots({"token_quantiles": {"nominal": [0.5], "observed": [0.5]}}).values()
 png(figure)

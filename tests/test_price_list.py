@@ -231,11 +231,13 @@ def test_a_slip_in_a_name_is_an_error(tmp_path, prices, source):
         ("usd_per_mtok_reasoning", "inf"),
         ("context_window", "0.5"),
         ("context_window", "0"),
+        ("context_window", "1e10"),
+        ("usd_per_mtok_cached_in", "2000000"),
     ],
 )
 def test_a_bad_column_of_the_models_table(tmp_path, column, value):
-    models = f"model,usd_per_mtok_in,usd_per_mtok_out,{column}\na,1,2,{value}\nb,1,2,\n"
-    with pytest.raises(OutcomesError, match=column):
+    models = f"model,usd_per_mtok_in,usd_per_mtok_out,{column}\na,1,2,\nb,1,2,{value}\n"
+    with pytest.raises(OutcomesError, match=f"models, row 2: 'b' has .*{column}"):
         read_table(write(tmp_path / "table", models=models))
 
 

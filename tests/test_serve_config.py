@@ -56,11 +56,11 @@ def test_every_key_is_read(read, tmp_path):
         '[bundle]\npath = "my-bundle"\n[journal]\npath = "/elsewhere/journal.db"\n'
         + UPSTREAM
         + 'upstream_model = "qwen/qwen-2.5"\napi_key_env = "MODEL_KEY"\ninput_usd_per_mtok = 1\n'
-        "output_usd_per_mtok = 2\ncached_input_usd_per_mtok = 0.5\ntimeout_s = 3\n"
+        "output_usd_per_mtok = 2\ncached_input_usd_per_mtok = 0.5\nreasoning_usd_per_mtok = 1.5\ntimeout_s = 3\n"
         "max_concurrency = 4\nstream_usage = false\n"
     )
     (upstream,) = config.upstreams
-    assert upstream.price == Price(1, 2, 0.5)
+    assert upstream.price == Price(1, 2, 0.5, 1.5)
     assert (upstream.upstream_model, upstream.api_key) == ("qwen/qwen-2.5", "sk-of-the-model")
     assert (upstream.timeout_s, upstream.max_concurrency, upstream.stream_usage) == (3, 4, False)
     assert (config.api_key, config.max_request_bytes, config.max_concurrency) == ("sk-of-the-proxy", 1000, 3)

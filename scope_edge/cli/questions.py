@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +14,7 @@ from rich.table import Table
 
 from scope_edge.cli.options import BundlePath, Json, console, print_json, progress_bars, rows_file
 from scope_edge.errors import UsageError
+from scope_edge.whole_file import whole_file
 
 if TYPE_CHECKING:
     from scope_edge.questions import Question
@@ -231,12 +230,8 @@ def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write the file whole or not at all."""
     if path.suffix != ".jsonl":
         raise UsageError(f"Cannot write {path}", expected="a name that ends in .jsonl")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        os.replace(partial, path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise UsageError(f"Cannot write {path}", got=str(error)) from error
+    with (
+        whole_file(path) as partial,
+        partial.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+    ):
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

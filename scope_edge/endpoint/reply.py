@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scope_edge.endpoint.usage import Usage
 from scope_edge.pricing import Price
 
 __all__ = ["Answer", "Failure", "Reply"]
@@ -80,7 +81,7 @@ class Reply:
     refusal: bool = False
     heard: bool = False
     finish_reason: str | None = None
-    usage: Mapping[str, Any] = field(default_factory=dict)
+    usage: Usage | None = None
 
     def take(self, chunk: Any) -> None:
         """Take in one chunk of a stream, or a whole completion.
@@ -92,8 +93,7 @@ class Reply:
         """
         if not isinstance(chunk, Mapping) or chunk.get("error") is not None:
             raise ValueError(str(chunk)[:200])
-        if isinstance(chunk.get("usage"), Mapping):
-            self.usage = chunk["usage"]
+        self.usage = Usage.of(chunk.get("usage")) or self.usage
         choices = chunk.get("choices")
         if not isinstance(choices, list):
             raise ValueError("no choices")
@@ -114,38 +114,19 @@ class Reply:
             return Failure("refused", None, False, f"the answer was withheld ({self.finish_reason or 'refusal'})")
         if self.finish_reason is None:
             return Failure("cut", None, False, "the answer ended before it was finished")
-        given = _count(self.usage, "prompt_tokens")
-        output = _count(self.usage, "completion_tokens")
-        reasoning = _count(self.usage.get("completion_tokens_details"), "reasoning_tokens")
-        cached = _count(self.usage.get("prompt_tokens_details"), "cached_tokens")
-        cost_usd, text = _cost_usd(price, given, output, reasoning or 0, cached or 0), "".join(self.text)
+        usage, text = self.usage, "".join(self.text)
+        cost_usd = None if usage is None else usage.cost_usd(price)
         if not text.strip() and self.finish_reason != "length":
             said = f"the answer has no text (finish_reason {self.finish_reason})"
             return Failure("empty", 200, False, said, cost_usd=cost_usd)
         return Answer(
             text=text,
-            input_tokens=given,
-            output_tokens=output,
-            reasoning_tokens=reasoning,
-            cached_tokens=cached,
+            input_tokens=None if usage is None else usage.input_tokens,
+            output_tokens=None if usage is None else usage.output_tokens,
+            reasoning_tokens=None if usage is None else usage.reasoning_tokens,
+            cached_tokens=None if usage is None else usage.cached_tokens,
             finish_reason=self.finish_reason,
             time_to_first_token_s=first_token_s,
             seconds=seconds,
             cost_usd=cost_usd,
         )
-
-
-def _count(usage: Any, name: str) -> int | None:
-    value = usage.get(name) if isinstance(usage, Mapping) else None
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _cost_usd(price: Price, given: int | None, output: int | None, reasoning: int, cached: int) -> float | None:
-    if given is None or output is None:
-        return None
-    cached, reasoning = min(cached, given), min(reasoning, output)
-    dear = price.input_usd_per_mtok, price.output_usd_per_mtok
-    per_cached = dear[0] if price.cached_input_usd_per_mtok is None else price.cached_input_usd_per_mtok
-    per_reasoning = dear[1] if price.reasoning_usd_per_mtok is None else price.reasoning_usd_per_mtok
-    read = (given - cached) * dear[0] + cached * per_cached
-    return (read + (output - reasoning) * dear[1] + reasoning * per_reasoning) / 1e6

@@ -66,7 +66,14 @@ class Gatherer:
         return self._work is not None
 
     def rows(self, split: str, sources: Sequence[str] | None = None) -> NDArray[np.intp]:
-        """The prompts of a split (of sources that match a wildcard) that have an outcome."""
+        """The prompts of a split (of sources that match a wildcard) that have an outcome.
+
+        Raises
+        ------
+        UsageError
+            A wildcard matches no source.
+        """
+        self.table.check_sources(sources or ())
         rows = self.table.rows(split)
         if sources:
             named = [

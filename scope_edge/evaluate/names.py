@@ -1,13 +1,8 @@
-"""Names in a report: which predictor is ours, which is the oracle, and how any name is printed."""
+"""Names in a report: which predictor is ours, and which is the oracle."""
 
 from __future__ import annotations
 
-__all__ = ["ORACLE", "OURS", "shown"]
+__all__ = ["ORACLE", "OURS"]
 
 OURS = "scope-edge"
 ORACLE = "oracle"
-
-
-def shown(name: str) -> str:
-    """A name that can be printed: it may be empty, or hold what moves a cursor."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in name) or "(none)"

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scope_edge.errors import UsageError
 from scope_edge.evaluate.columns import COLUMNS
-from scope_edge.evaluate.names import OURS, shown
-from scope_edge.evaluate.plots import frontier_models, plots, png
+from scope_edge.evaluate.names import OURS
+from scope_edge.evaluate.plots import frontier_models, plots
 from scope_edge.evaluate.promises import budget_sheets, floor_sheets, level_sheets
 from scope_edge.evaluate.sheets import (
     Cell,
@@ -25,6 +22,9 @@ from scope_edge.evaluate.sheets import (
     source_sheets,
 )
 from scope_edge.evaluate.summary import summary
+from scope_edge.names import shown
+from scope_edge.plots.canvas import png
+from scope_edge.whole_file import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,14 +87,8 @@ def write_page(report: Mapping[str, Any], path: Path) -> None:
         matplotlib is not installed.
     """
     text = _page(report)
-    partial = path.parent / f"{path.name}.partial"
-    try:
+    with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise UsageError(f"Cannot write {path}", got=str(error)) from error
 
 
 def _page(report: Mapping[str, Any]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scope_edge.evaluate.columns import finite
-from scope_edge.evaluate.names import shown
 from scope_edge.evaluate.sheets import Cell, Sheet
+from scope_edge.names import shown
 
 __all__ = ["budget_sheets", "floor_sheets", "level_sheets"]
 

@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from scope_edge.evaluate.columns import finite
-from scope_edge.evaluate.names import OURS, shown
+from scope_edge.evaluate.names import OURS
 from scope_edge.evaluate.promises import budget_sheets, floor_sheets
 from scope_edge.evaluate.sheets import Sheet, joining_sheets, overall_sheets, pool_sheets
 from scope_edge.evaluate.summary import summary
+from scope_edge.names import shown
 
 __all__ = ["show", "show_joining"]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from scope_edge.evaluate.columns import COLUMNS, Column, finite
-from scope_edge.evaluate.names import ORACLE, OURS, shown
+from scope_edge.evaluate.names import ORACLE, OURS
+from scope_edge.names import shown
 
 __all__ = ["Cell", "Sheet", "joining_sheets", "novelty_sheets", "overall_sheets", "pool_sheets", "source_sheets"]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scope_edge.evaluate.columns import COLUMNS, Column, finite
-from scope_edge.evaluate.names import ORACLE, OURS, shown
+from scope_edge.evaluate.names import ORACLE, OURS
+from scope_edge.names import shown
 
 __all__ = ["summary"]
 

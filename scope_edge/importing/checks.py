@@ -8,7 +8,8 @@ from typing import Any
 from scope_edge.importing.entries import Rejected
 from scope_edge.outcome_rows import MAX_TOKENS
 from scope_edge.outcomes import SPLITS, TRUTHS, meant_split
-from scope_edge.pricing import is_date
+from scope_edge.pricing import MAX_USD_PER_MTOK, is_date
+from scope_edge.rows import is_missing
 
 __all__ = [
     "amount",
@@ -16,6 +17,7 @@ __all__ = [
     "label",
     "model_name",
     "optional_label",
+    "price",
     "prompt_text",
     "score",
     "split",
@@ -27,18 +29,18 @@ __all__ = [
 
 def prompt_text(value: Any) -> str:
     """A prompt that is not blank; `digest` finds out whether it is Unicode."""
-    if value is None:
+    if is_missing(value):
         raise Rejected("no prompt")
     if not isinstance(value, str):
         raise Rejected("prompt that is not text", type(value).__name__)
     if not value.strip():
-        raise Rejected("blank prompt" if value else "no prompt")
+        raise Rejected("blank prompt")
     return value
 
 
 def model_name(value: Any) -> str:
     """A printable name without the characters that wildcards use."""
-    if value is None or value == "":
+    if is_missing(value):
         raise Rejected("no model")
     if not isinstance(value, str) or not value.strip() or set(value) & set("*?[],") or not label(value).isprintable():
         raise Rejected("bad model name", f"expected printable text without any of * ? [ ] , got {_shown(value)}")
@@ -47,7 +49,7 @@ def model_name(value: Any) -> str:
 
 def score(value: Any) -> float:
     """A number from 0 to 1; True and False are 1 and 0."""
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         raise Rejected("no score")
     if isinstance(value, str) and value.strip().lower() in ("true", "false", "yes", "no"):
         return float(value.strip().lower() in ("true", "yes"))
@@ -61,7 +63,7 @@ def score(value: Any) -> float:
 
 def tokens(value: Any, name: str) -> float:
     """A count of tokens; NaN where it is unknown."""
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return math.nan
     number = None if isinstance(value, bool) else _number(value)
     if number is None or not 0 <= number <= MAX_TOKENS:
@@ -70,11 +72,19 @@ def tokens(value: Any, name: str) -> float:
 
 
 def amount(value: Any, name: str) -> float | None:
-    """A number, 0 or more, such as a price; None where it is unknown."""
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    """A number, 0 or more; None where it is unknown."""
+    if is_missing(value):
         return None
     number = None if isinstance(value, bool) else _number(value)
     if number is None or not 0 <= number < math.inf:
+        raise Rejected("number out of range", f"{name} {_shown(value)}")
+    return number
+
+
+def price(value: Any, name: str) -> float | None:
+    """USD per million tokens; None where they are unknown."""
+    number = amount(value, name)
+    if number is not None and number > MAX_USD_PER_MTOK:
         raise Rejected("number out of range", f"{name} {_shown(value)}")
     return number
 
@@ -92,19 +102,21 @@ def tokens_or_none(value: Any, name: str) -> int | None:
 def optional_label(value: Any, name: str) -> str | None:
     """A value as text that a table can hold; None where there is none."""
     del name  # such a label is refused for its characters alone
-    return None if value in (None, "") else label(value)
+    return None if is_missing(value) else label(value)
 
 
 def day(value: Any, name: str) -> str | None:
     """A date as YYYY-MM-DD; None where there is none."""
-    if value not in (None, "") and not is_date(value):
+    if is_missing(value):
+        return None
+    if not is_date(value):
         raise Rejected("bad date", f"{name} {_shown(value)}")
-    return value or None
+    return str(value)
 
 
 def split(value: Any) -> str | None:
     """The split that a log gives; None where it gives none."""
-    if value is None or value == "":
+    if is_missing(value):
         return None
     name = label(value)
     if meant := meant_split(name):
@@ -115,7 +127,7 @@ def split(value: Any) -> str | None:
 
 def truth(value: Any, name: str) -> bool | None:
     """Yes or no; None where it is unknown."""
-    if value is None or value == "":
+    if is_missing(value):
         return None
     known = TRUTHS.get(str(value).strip().lower())
     if known is None:

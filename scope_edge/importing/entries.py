@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scope_edge.rows import is_missing
+
 __all__ = ["Answer", "Entry", "Model", "Question", "Rejected", "nested", "text"]
 
 
@@ -63,9 +65,8 @@ def nested(value: Any) -> Any:
 
 
 def text(row: Mapping[str, Any], *names: str) -> Any:
-    """The first of these fields that is there and not empty."""
+    """The first of these fields that is not missing."""
     for name in names:
-        value = row.get(name)
-        if value is not None and value != "":
-            return value
+        if not is_missing(row.get(name)):
+            return row[name]
     return None

@@ -15,7 +15,7 @@ __all__ = ["Known", "ModelTable"]
 
 _PRICES = ("usd_per_mtok_in", "usd_per_mtok_out", "usd_per_mtok_cached_in", "usd_per_mtok_reasoning")
 _FACTS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(_PRICES, checks.amount),
+    **dict.fromkeys(_PRICES, checks.price),
     "price_date": checks.day,
     "context_window": checks.tokens_or_none,
     "params_b": checks.amount,

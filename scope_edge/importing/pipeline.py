@@ -20,8 +20,9 @@ from scope_edge.importing.models import ModelTable
 from scope_edge.importing.questions import checked_shares
 from scope_edge.importing.records import read_records
 from scope_edge.importing.rejections import Rejections
-from scope_edge.importing.tables import Duplicates, Tables, check_polars
+from scope_edge.importing.tables import Duplicates, Tables
 from scope_edge.price_source import PriceSource, missing_price
+from scope_edge.rows import polars_module
 
 __all__ = ["ImportOptions", "import_logs"]
 
@@ -74,9 +75,7 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
     UsageError
         An option, or the folder to write.
     """
-    check_polars()
-    from polars.exceptions import PolarsError
-
+    polars = polars_module("Importing a log")
     _check_options(options)
     sources = sources_of(paths, named(options.format) if options.format else None)
     _check_target(out, [path for path, _ in sources.logs])
@@ -105,7 +104,7 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
             **tables.write(made, options.duplicates),
         }
         _move_into_place(made, out)
-    except (OSError, PolarsError) as error:
+    except (OSError, polars.exceptions.PolarsError) as error:
         raise UsageError(f"Cannot write {out}", got=str(error).splitlines()[0]) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -12,7 +12,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from scope_edge.errors import MissingExtraError, OutcomesError
+from scope_edge.errors import OutcomesError
+from scope_edge.rows import polars_module
 
 __all__ = ["SUFFIXES", "Record", "is_log", "read_records", "unit_of"]
 
@@ -160,10 +161,7 @@ def _json(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
 
 
 def _parquet(path: Path, on_bytes: Callable[[float], None], batch: int) -> Iterator[Record]:
-    try:
-        import polars
-    except ImportError as error:
-        raise MissingExtraError("Reading a .parquet", "polars", "build") from error
+    polars = polars_module()
     size = path.stat().st_size
     try:
         frame = polars.scan_parquet(path)

@@ -5,12 +5,11 @@ under `response`; or `prompt_tokens` and `completion_tokens` in the row, as Lite
 JSON text. The time stamps, `response_cost` and the text of the answer are not read. A row whose `status` is "failure"
 is rejected: an outage of the provider says nothing of the model.
 
-The prompt is the text of the last message of the user, which is what a router is given; parts that are not text are
-left out. Tokens are what was paid for: `completion_tokens` hold the reasoning at OpenAI, but not everywhere; where
-`completion_tokens_details` has more `reasoning_tokens` than these, they do not, and it is added. `prompt_tokens` hold
-what was read from a cache (`prompt_tokens_details.cached_tokens`). Usage in the names of Anthropic and of OpenAI's
-responses, `input_tokens` and `output_tokens`, is read too; there `cache_read_input_tokens` and
-`cache_creation_input_tokens` come on top.
+The prompt of a conversation is what the proxy would route it on, `scope_edge.prompt_of`. Tokens are what was paid for:
+`completion_tokens` hold the reasoning at OpenAI, but not everywhere; where `completion_tokens_details` has more
+`reasoning_tokens` than these, they do not, and it is added. `prompt_tokens` hold what was read from a cache
+(`prompt_tokens_details.cached_tokens`). Usage in the names of Anthropic and of OpenAI's responses, `input_tokens` and
+`output_tokens`, is read too; there `cache_read_input_tokens` and `cache_creation_input_tokens` come on top.
 
 Sources: LiteLLM's StandardLoggingPayload and its documentation of logging, OpenAI's API reference.
 """
@@ -21,7 +20,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scope_edge.errors import PromptError
 from scope_edge.importing.entries import Answer, Model, Question, Rejected, nested, text
+from scope_edge.messages import prompt_of
+from scope_edge.rows import is_missing
 
 __all__ = ["answers", "fits"]
 
@@ -40,7 +42,10 @@ def answers(row: Mapping[str, Any]) -> Iterator[Answer]:
     request, response = _mapping(row.get("request")), _mapping(row.get("response"))
     usage = _mapping(row.get("usage")) or _mapping(response.get("usage")) or row
     output, inputs, thinks = _tokens(usage)
-    said = next((part[name] for part in (row, request) for name in _TEXTS if part.get(name)), None)
+    said = next(
+        (part[name] for part in (row, request) for name in _TEXTS if part.get(name) and not is_missing(part[name])),
+        None,
+    )
     yield Answer(
         Question(_prompt(said), source=row.get("source"), category=row.get("category")),
         Model(
@@ -64,14 +69,10 @@ def _prompt(said: Any) -> Any:
         return said  # a prompt that is JSON itself, perhaps
     if not isinstance(messages, list):
         return messages
-    for message in reversed(messages):
-        if isinstance(message, Mapping) and message.get("role") == "user":
-            content = message.get("content")
-            if isinstance(content, list):
-                parts = [part.get("text") for part in content if isinstance(part, Mapping)]
-                return "\n".join(part for part in parts if isinstance(part, str))
-            return content
-    return None
+    try:
+        return prompt_of(messages).text
+    except PromptError as error:
+        raise Rejected("no prompt", error.what) from None
 
 
 def _are_messages(value: Any) -> bool:

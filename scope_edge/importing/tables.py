@@ -14,14 +14,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scope_edge.errors import MissingExtraError, OutcomesError
+from scope_edge.errors import OutcomesError
 from scope_edge.importing import checks
 from scope_edge.importing.entries import Answer, Entry, Question, Rejected
 from scope_edge.importing.models import ModelTable
 from scope_edge.importing.questions import digest, normalised, split_of, stem
 from scope_edge.outcome_rows import USABLE_TOKENS
+from scope_edge.rows import is_missing
 
-__all__ = ["Duplicates", "Tables", "check_polars"]
+__all__ = ["Duplicates", "Tables"]
 
 Duplicates = Literal["mean", "first", "error"]
 
@@ -80,7 +81,7 @@ class Tables:
         score = checks.score(answer.score)
         output_tokens = checks.tokens(answer.output_tokens, "output_tokens")
         input_tokens = checks.tokens(answer.input_tokens, "input_tokens")
-        kind = "usage" if answer.tokens_kind in (None, "") else checks.label(answer.tokens_kind)
+        kind = "usage" if is_missing(answer.tokens_kind) else checks.label(answer.tokens_kind)
         known = self.models.priced(answer.model)
         row = self._index(answer.question, source)
         values = (row, known.index, score, output_tokens, input_tokens, self._kinds.setdefault(kind, len(self._kinds)))
@@ -89,10 +90,10 @@ class Tables:
 
     def _index(self, question: Question, source: str) -> int:
         """The row of a question in the queries table, which is a new one where its prompt was not seen before."""
-        given = None if question.query_id in (None, "") else checks.label(question.query_id)
+        given = None if is_missing(question.query_id) else checks.label(question.query_id)
         if given is not None and ("\n" in given or not given.strip()):
             raise Rejected("query_id over several lines, or blank")
-        if given is not None and question.prompt in (None, ""):
+        if given is not None and is_missing(question.prompt):
             known = self._index_of.get(_key(given))
             if known is None:
                 raise Rejected("query_id without a prompt before it")
@@ -114,8 +115,8 @@ class Tables:
         return known
 
     def _add_query(self, query_id: str, prompt: str, of_prompt: bytes, question: Question, source: str) -> int:
-        source = source if question.source in (None, "") else checks.label(question.source)
-        category = "" if question.category in (None, "") else checks.label(question.category)
+        source = source if is_missing(question.source) else checks.label(question.source)
+        category = "" if is_missing(question.category) else checks.label(question.category)
         split = self._split(prompt, checks.split(question.split))
         self._digests.append(of_prompt)
         self._split_of.append(split)
@@ -215,14 +216,6 @@ class Tables:
             polars.col("input_tokens").mean(),
             polars.coalesce(polars.col("kind").filter(counted).first(), polars.col("kind").first()).alias("kind"),
         )
-
-
-def check_polars() -> None:
-    """Raise MissingExtraError where tables cannot be written."""
-    try:
-        import polars  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("Importing a log", "polars", "build") from error
 
 
 def _check_split(split: str, given: str | None) -> None:

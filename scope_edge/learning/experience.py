@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from scope_edge.learning.journal import Journal
 from scope_edge.learning.learner import Learner
 from scope_edge.learning.outcome import Outcome
 from scope_edge.paths import PATH, is_path
+from scope_edge.whole_file import whole_file
 
 __all__ = ["Experience"]
 
@@ -81,21 +81,12 @@ class Experience:
         """
         if not is_path(path) or not Path(path).name:
             raise UsageError("Not the path of a file to write", expected=f"{PATH}, that ends in a name", got=repr(path))
-        target = Path(path)
-        partial = target.with_name(f"{target.name}.partial")
         n = 0
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                for number, outcome in self.journal.after(0):
-                    file.write(json.dumps(_row(number, outcome), ensure_ascii=False) + "\n")
-                    n += 1
-                    progress(1)
-            os.replace(partial, target)
-        except OSError as error:
-            raise UsageError(f"Cannot write {target}", got=str(error)) from error
-        finally:
-            with suppress(OSError):  # it is in its place, or was never made
-                partial.unlink()
+        with whole_file(Path(path)) as partial, partial.open("w", encoding="utf-8") as file:
+            for number, outcome in self.journal.after(0):
+                file.write(json.dumps(_row(number, outcome), ensure_ascii=False) + "\n")
+                n += 1
+                progress(1)
         return n
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from scope_edge.anchors import AnchorSet
-from scope_edge.errors import MissingExtraError, OutcomesError
+from scope_edge.errors import OutcomesError
 from scope_edge.questions.question import Question
+from scope_edge.rows import polars_module, read_frame
 
 __all__ = ["anchor_questions"]
 
@@ -57,14 +58,7 @@ def anchor_questions(anchors: AnchorSet, folder: str | Path) -> list[Question]:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    try:
-        import polars
-    except ImportError as error:
-        raise MissingExtraError("Reading the anchors' texts", "polars", "build") from error
-    try:
-        frame = polars.read_parquet(path)
-    except (OSError, polars.exceptions.PolarsError) as error:
-        raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
+    frame = read_frame(path, polars_module().read_parquet)
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise OutcomesError(f"{path.name} lacks columns", expected=", ".join(columns), got=", ".join(frame.columns))

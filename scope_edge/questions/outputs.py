@@ -10,7 +10,7 @@ from scope_edge.errors import OutcomesError
 from scope_edge.outcome_rows import token_counts
 from scope_edge.questions.grading import Verdict, grade
 from scope_edge.questions.question import Question
-from scope_edge.rows import named_rows, rows_of_one_model
+from scope_edge.rows import is_missing, named_rows, rows_of_one_model
 
 __all__ = ["Graded", "Grades", "Unmatched", "grade_outputs"]
 
@@ -59,7 +59,7 @@ class Grades:
         return [
             {
                 "query_id": question.id, "prompt": question.prompt, "score": verdict.score,
-                **{name: row[name] for name in _KEPT if row.get(name) not in (None, "") and row[name] == row[name]},
+                **{name: row[name] for name in _KEPT if not is_missing(row.get(name))},
                 "weight": question.weight, "found": verdict.found,
             }
             for question, verdict, row in self.graded

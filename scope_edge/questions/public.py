@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scope_edge.encoder import check_prompt
-from scope_edge.errors import MissingExtraError, OutcomesError, PromptError
+from scope_edge.errors import OutcomesError, PromptError
 from scope_edge.joining import place
 from scope_edge.outcome_rows import OutcomeRow
 from scope_edge.questions.finding import boxed
 from scope_edge.questions.graders.choice import LETTERS
 from scope_edge.questions.question import Question
 from scope_edge.router import Router
+from scope_edge.rows import polars_module, read_frame
 
 __all__ = ["cached_datasets", "public_questions"]
 
@@ -112,19 +113,9 @@ def _files(folder: Path) -> list[Path]:
 
 def _asked(file: Path) -> Iterator[_Asked]:
     """The questions of a file that has the columns of a known form."""
-    try:
-        import polars
-    except ImportError as error:
-        raise MissingExtraError("Reading public data sets", "polars", "build") from error
-    readers: dict[str, Callable[[Path], polars.DataFrame]] = {
-        ".parquet": polars.read_parquet, ".jsonl": polars.read_ndjson, ".arrow": polars.read_ipc_stream
-    }  # fmt: skip
-    try:
-        if not file.stat().st_size:
-            return
-        frame = readers[file.suffix](file)
-    except (OSError, polars.exceptions.PolarsError) as error:
-        raise OutcomesError(f"Cannot read {file}", got=str(error).splitlines()[0]) from error
+    polars = polars_module()
+    readers = {".parquet": polars.read_parquet, ".jsonl": polars.read_ndjson, ".arrow": polars.read_ipc_stream}
+    frame = read_frame(file, lambda path: readers[path.suffix](path) if path.stat().st_size else polars.DataFrame())
     for columns, read in _FORMS:
         if columns <= set(frame.columns):
             for row in frame.select(sorted(columns)).iter_rows(named=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from scope_edge.errors import OutcomesError
 from scope_edge.questions.graders import GRADERS
-from scope_edge.rows import read_file_rows
+from scope_edge.rows import is_missing, read_file_rows
 
 __all__ = ["PROBE", "PROBE_WEIGHT", "Question", "read_questions"]
 
@@ -159,6 +158,6 @@ def _choices(value: Any, where: str) -> tuple[str, ...] | None:
 
 
 def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -9,6 +9,7 @@ from typing import Any
 from scope_edge.budget import Budget
 from scope_edge.bundle import default_bundle, read_bundle
 from scope_edge.cards import ModelCard
+from scope_edge.endpoint.usage import Usage
 from scope_edge.errors import ConfigError, PriceError, PromptError, UnknownModelError
 from scope_edge.estimator import Estimates
 from scope_edge.messages import prompt_of
@@ -17,7 +18,6 @@ from scope_edge.pricing import Price
 from scope_edge.router import Router
 from scope_edge.serve.config import Config
 from scope_edge.serve.cooldown import Cooldown
-from scope_edge.serve.usage import Usage
 from scope_edge.session import reading_usd, with_history
 
 __all__ = ["Chooser"]
@@ -109,11 +109,7 @@ class Chooser:
 
     def cost_usd(self, model: str, usage: Usage) -> float:
         """What a call has cost, by the prices that are stated."""
-        price = self.prices[model]
-        cached = price.cached_input_usd_per_mtok
-        cached_usd = price.input_usd_per_mtok if cached is None else cached
-        fresh = (usage.prompt_tokens - usage.cached_tokens) * price.input_usd_per_mtok
-        return (fresh + usage.cached_tokens * cached_usd + usage.completion_tokens * price.output_usd_per_mtok) / 1e6
+        return usage.cost_usd(self.prices[model])
 
     def settle(self, model: str, request: Mapping[str, Any], decision: Decision | None, cost_usd: float | None) -> None:
         """Count a call in the budget; one whose usage did not come back at the 90% quantile of its cost.

@@ -201,8 +201,8 @@ class Completions:
         else:
             cost_usd = self._chooser.cost_usd(model, answer.usage)
             self._metrics.cost_usd.labels(model).inc(cost_usd)
-            self._metrics.tokens.labels(model, "input").inc(answer.usage.prompt_tokens)
-            self._metrics.tokens.labels(model, "output").inc(answer.usage.completion_tokens)
+            self._metrics.tokens.labels(model, "input").inc(answer.usage.input_tokens)
+            self._metrics.tokens.labels(model, "output").inc(answer.usage.output_tokens)
         self._count(self._chooser.settle, model, request, decision, cost_usd)
 
     def _count(self, change: Any, *arguments: Any) -> None:

@@ -10,7 +10,7 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -150,8 +150,7 @@ def _completions_url(table: _Table) -> str:
 
 
 def _price(table: _Table) -> Price | None:
-    names = ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")
-    stated = {name: table.take(name) for name in names}
+    stated = {entry.name: table.take(entry.name) for entry in fields(Price)}
     if all(value is None for value in stated.values()):
         return None
     try:

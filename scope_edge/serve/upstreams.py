@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Self
 import aiohttp
 
 from scope_edge import __version__
+from scope_edge.endpoint.usage import Usage
 from scope_edge.serve.config import Upstream
-from scope_edge.serve.usage import EventStream, Usage, first_data
+from scope_edge.serve.usage import EventStream, first_data
 
 __all__ = ["Answer", "CallFailedError", "Upstreams"]
 
@@ -140,7 +141,7 @@ class Answer:
             return
         whole = await _read(response.content)
         if status == 200:
-            self.usage = Usage.of(_checked(whole))
+            self.usage = Usage.of(_checked(whole).get("usage"))
         elif upstream.api_key is not None:
             # An upstream that repeats what it was sent must not tell its key.
             whole = whole.replace(upstream.api_key.encode(), b"[key]")

@@ -1,38 +1,17 @@
-"""What a call has used, read out of an answer or of the events of a stream as they pass."""
+"""What a call has used, read out of the events of a stream as they pass."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple, Self, TypeGuard
 
-__all__ = ["EventStream", "Usage", "first_data"]
+from scope_edge.endpoint.usage import Usage
 
-_MOST_TOKENS = 10**9
+__all__ = ["EventStream", "first_data"]
+
 _MOST_HELD = 1 << 20  # bytes of one event; a longer one is passed on as it comes
 _HAS_USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _EVENT_END = re.compile(rb"\r?\n\r?\n")
-
-
-class Usage(NamedTuple):
-    """Tokens of a call; cached_tokens are those of the prompt that were read from a cache."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
-
-    @classmethod
-    def of(cls, answer: Any) -> Self | None:
-        """The `usage` of an answer or event; None where there is none that makes sense."""
-        usage = answer.get("usage") if isinstance(answer, dict) else None
-        if not isinstance(usage, dict):
-            return None
-        prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
-        details = usage.get("prompt_tokens_details")
-        cached = details.get("cached_tokens") if isinstance(details, dict) else 0
-        if not (_is_count(prompt) and _is_count(completion)):
-            return None
-        return cls(prompt, completion, min(cached, prompt) if _is_count(cached) else 0)
 
 
 class EventStream:
@@ -86,7 +65,7 @@ class EventStream:
             chunk = json.loads(_data(event))
         except (ValueError, RecursionError):
             return False
-        usage = Usage.of(chunk)
+        usage = Usage.of(chunk.get("usage")) if isinstance(chunk, dict) else None
         self.usage = usage or self.usage
         return self._hides and usage is not None and chunk.get("choices") == []
 
@@ -98,7 +77,3 @@ def first_data(events: bytes) -> bytes:
 
 def _data(event: bytes) -> bytes:
     return b"".join(line[5:] for line in event.splitlines() if line.startswith(b"data:")).strip()
-
-
-def _is_count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS

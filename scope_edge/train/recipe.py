@@ -32,6 +32,7 @@ from scope_edge.train.export import export_student, parity
 from scope_edge.train.response import Labels, lexical_features, teach
 from scope_edge.train.student import Lessons, StudentShape, distil
 from scope_edge.train.tokenizer import train_tokenizer
+from scope_edge.whole_file import whole_file
 
 __all__ = ["Recipe", "smoke_recipe", "train"]
 
@@ -106,7 +107,9 @@ def train(
     """
     started = time.monotonic()
     check_target(out)
-    table = read_table(data).without_lengths(recipe.correctness_only)
+    table = read_table(data)
+    table.check_sources(recipe.correctness_only)
+    table = table.without_lengths(recipe.correctness_only)
     rows = table.rows("train")
     columns = table.columns(rows, MIN_OUTCOMES)
     rows = rows[np.isfinite(table.scores[np.ix_(rows, columns)]).any(axis=1)] if len(columns) else rows[:0]
@@ -255,8 +258,8 @@ def _teach_views(
                 epochs=recipe.ensemble_epochs, seed=recipe.seed, title=f"teachers: {name}", progress=progress,
             )  # fmt: skip
             cache.mkdir(parents=True, exist_ok=True)
-            save_file({"logits": logits, "log_tokens": log_tokens}, path.with_suffix(".partial"))
-            path.with_suffix(".partial").replace(path)
+            with whole_file(path) as partial:
+                save_file({"logits": logits, "log_tokens": log_tokens}, partial)
         said.append(load_file(path))
     logits, log_tokens = (np.mean([part[name] for part in said], axis=0) for name in ("logits", "log_tokens"))
     return logits.astype(np.float16), log_tokens.astype(np.float16)

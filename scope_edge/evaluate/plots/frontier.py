@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.evaluate.names import ORACLE, OURS
-from scope_edge.evaluate.plots.canvas import GREY, ORANGE, legend_label, name_dots, new_figure, short_name
 from scope_edge.evaluate.routing import FREE_USD
+from scope_edge.plots.canvas import GREY, ORANGE, legend_label, name_dots, new_figure, short_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.evaluate.names import ORACLE, OURS
-from scope_edge.evaluate.plots.canvas import BLUE, GREEN, GREY, ORANGE, legend_label, new_figure, short_name
+from scope_edge.plots.canvas import BLUE, GREEN, GREY, ORANGE, legend_label, new_figure, short_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

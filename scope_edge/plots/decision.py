@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scope_edge.evaluate.plots.canvas import BLUE, GREEN, GREY, ORANGE, Place, name_dots, new_figure, short_name
+from scope_edge.plots.canvas import BLUE, GREEN, GREY, ORANGE, Place, drawing, name_dots, new_figure, short_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +34,17 @@ _ABOVE: tuple[Place, ...] = (
 )  # fmt: skip
 
 
+@drawing()
 def decision_figure(decision: Decision) -> Figure:
-    """A waterfall of the terms beside P over cost of all candidates."""
+    """Why a model was chosen: a waterfall of the terms of its P beside P over cost of all candidates.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    UsageError
+        The decision has no evidence.
+    """
     explanation = decision.explain()
     figure, (left, right) = new_figure(12.0, 5.0, 1, 2, width_ratios=[1, 1.35])
     _waterfall(left, explanation)

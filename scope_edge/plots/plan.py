@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scope_edge.errors import UsageError
-from scope_edge.evaluate.plots.canvas import BLUE, GREEN, ORANGE, STYLE, new_figure, no_glyph_warnings
+from scope_edge.plots.canvas import BLUE, GREEN, ORANGE, drawing, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,30 +15,18 @@ if TYPE_CHECKING:
     from scope_edge.policy.decision import Plan
     from scope_edge.policy.frontier import Point
 
-__all__ = ["write_plan"]
+__all__ = ["plan_figure"]
 
 
-def write_plan(points: Sequence[Point], chosen: Point | None, best: Plan | None, asked: str, path: Path) -> None:
-    """Draw the frontier with its 80% intervals, and what meets the request, into a .png, .svg or .pdf file.
+@drawing()
+def plan_figure(points: Sequence[Point], chosen: Point | None, best: Plan | None, asked: str) -> Figure:
+    """The frontier with its 80% intervals, and what meets the request.
 
     Raises
     ------
-    UsageError
-        Another kind of file, or one that cannot be written.
+    MissingExtraError
+        matplotlib is not installed.
     """
-    from matplotlib import rc_context
-
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise UsageError("Cannot draw this kind of picture", expected=".png, .svg or .pdf", got=path.name)
-    with rc_context(STYLE), no_glyph_warnings():
-        figure = _figure(points, chosen, best, asked)
-        try:
-            figure.savefig(path, dpi=150)
-        except OSError as error:
-            raise UsageError(f"Cannot write {path}", got=str(error)) from error
-
-
-def _figure(points: Sequence[Point], chosen: Point | None, best: Plan | None, asked: str) -> Figure:
     figure, axes = new_figure(8.0, 4.8)
     cost, right = np.array([point.cost_usd for point in points]), np.array([point.accuracy for point in points])
     low, high = np.array([point.accuracy_low for point in points]), np.array([point.accuracy_high for point in points])

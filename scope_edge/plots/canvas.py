@@ -1,4 +1,4 @@
-"""What all pictures share: style, colours, a figure without pyplot, and how names are cut to fit."""
+"""What all pictures share: style, colours, a figure without pyplot, how it is written, how names are cut to fit."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from scope_edge.evaluate.names import shown
+from scope_edge.errors import MissingExtraError, UsageError
+from scope_edge.names import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,21 +22,20 @@ __all__ = [
     "GREEN",
     "GREY",
     "ORANGE",
-    "STYLE",
     "Place",
+    "drawing",
     "legend_label",
     "name_dots",
     "new_figure",
-    "no_glyph_warnings",
     "png",
-    "rendered",
     "short_name",
+    "write_figure",
 ]
 
 ORANGE, BLUE, GREEN, GREY = "#D55E00", "#0072B2", "#009E73", "#8C8C8C"
 """Ours, the first and the second beside it, and what is not a predictor like any other."""
 
-STYLE: dict[Any, Any] = {
+_STYLE: dict[Any, Any] = {
     "font.size": 10.0,
     "axes.titlesize": 11.0,
     "axes.labelsize": 10.0,
@@ -51,8 +52,10 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a name may hold a dollar sign
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "svg.hashsalt": "scope-edge",  # else the ids are drawn anew each time
 }
 _DPI = 150
+_DATED = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}  # what would differ from run to run
 
 Place = tuple[float, float, Literal["left", "center", "right"], Literal["bottom", "center", "top"]]
 """Points to the right and up, and which side of a text lies there."""
@@ -65,9 +68,20 @@ BELOW_RIGHT: tuple[Place, ...] = (
 
 
 @contextmanager
-def no_glyph_warnings() -> Iterator[None]:
-    """A name in a script that the font lacks is drawn as boxes; the tables have it in full."""
-    with warnings.catch_warnings():
+def drawing() -> Iterator[None]:
+    """The style that a figure is made in, and written in.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+    except ImportError as error:
+        raise MissingExtraError("Plotting", "matplotlib", "evaluate") from error
+    with rc_context(_STYLE), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes; the tables have it in full.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         yield
 
@@ -84,16 +98,31 @@ def new_figure(width: float, height: float, *grid: int, **options: Any) -> tuple
 
 def png(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file, the same on every run."""
-    return rendered(figure, "png")
+    return _rendered(figure, "png")
 
 
-def rendered(figure: Figure, kind: str) -> bytes:
-    """A figure as the bytes of a file of this kind, "png", "svg" or "pdf", the same on every run."""
-    from matplotlib import rc_context
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure into a .png, .svg or .pdf file, the same on every run.
 
-    out, dated = BytesIO(), {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
-    with no_glyph_warnings(), rc_context({"svg.hashsalt": "scope-edge"}):
-        figure.savefig(out, format=kind, dpi=_DPI, metadata={dated[kind]: None})
+    Raises
+    ------
+    UsageError
+        The file is of another kind, or cannot be written.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _DATED:
+        raise UsageError("Cannot draw into such a file", expected="a name ending in .png, .svg or .pdf", got=str(path))
+    picture = _rendered(figure, kind)
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise UsageError(f"Cannot write {path}", got=str(error)) from error
+
+
+def _rendered(figure: Figure, kind: str) -> bytes:
+    out = BytesIO()
+    with drawing():
+        figure.savefig(out, format=kind, dpi=_DPI, metadata={_DATED[kind]: None})
     return out.getvalue()
 
 
