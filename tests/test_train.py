@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,7 @@ def test_the_teacher_speaks_once(table_folder, work, tmp_path):
 
     before = shards(work)
     assert before
-    recipe = smoke_recipe().with_options(student_epochs=1, ensemble_epochs=1)
+    recipe = replace(smoke_recipe(), student_epochs=1, ensemble_epochs=1)
     train(table_folder, tmp_path / "again", work, recipe, Progress(disable=True))
     assert shards(work) == before
 

@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,6 @@ class Recipe:
     label_weight: float = 0.3
     max_corpus: int | None = None
     correctness_only: tuple[str, ...] = ()
-
-    def with_options(self, **options: Any) -> Recipe:
-        """The same recipe with some fields changed."""
-        return replace(self, **options)
 
 
 def smoke_recipe() -> Recipe:
