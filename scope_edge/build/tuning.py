@@ -18,6 +18,7 @@ from scope_edge.encoder import Encoding
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
 from scope_edge.fingerprints import Fingerprints, Population, Reach, length_spread, spread_of
 from scope_edge.jit import kernels
+from scope_edge.policy.hull import climb, undominated
 
 __all__ = ["GRID", "Tuned", "tune"]
 
@@ -242,16 +243,8 @@ def _dial(estimates: Estimates) -> tuple[float, float]:
 
 def _turning_points(cost: NDArray[np.float64], p: NDArray[np.float64]) -> list[float]:
     """Values at which argmax(value P - cost) changes, ascending: slopes of the upper hull."""
-    at = np.lexsort((-p, cost))[0]
-    turns: list[float] = []
-    while True:
-        better = np.flatnonzero(p > p[at])
-        if not len(better):
-            return turns
-        slopes = (cost[better] - cost[at]) / (p[better] - p[at])
-        turns.append(float(slopes.min()))
-        ties = better[slopes == slopes.min()]
-        at = ties[np.argmax(p[ties])]
+    columns = undominated(p, cost, np.arange(len(p), dtype=np.int32))
+    return [slope for *_, slope in climb(p[columns], cost[columns])]
 
 
 def _figures(estimates: Estimates, scores: NDArray[np.float32], lengths: NDArray[np.float32]) -> dict[str, float]:
