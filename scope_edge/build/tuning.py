@@ -17,6 +17,7 @@ from scope_edge.dial import UNTUNED
 from scope_edge.encoder import Encoding
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
 from scope_edge.fingerprints import Fingerprints, Population, Reach, fit_ability, length_spread, spread_of
+from scope_edge.logistic import logistic
 from scope_edge.policy.hull import climb, undominated
 
 __all__ = ["GRID", "Tuned", "tune"]
@@ -126,7 +127,7 @@ def _fit_weights(
     weights, _ = fit_ability(inputs, nothing, scores[known], alike, centre, np.eye(5))
     # A term that would count against itself is left out instead.
     weights[:4] = np.maximum(weights[:4], 0)
-    p = 1 / (1 + np.exp(-np.clip(inputs @ weights, -60, 60)))
+    p = logistic(inputs @ weights)
     settings = replace(estimator.settings, weights=tuple(round(float(weight), 4) for weight in weights[:4]))
     return settings, float(weights[4]), _log_loss(p, scores[known])
 
