@@ -38,7 +38,6 @@ CORRECTNESS_ONLY = ("routerbench-arc_challenge", "routerbench-winograde")
 STUDENTS = {
     "student (shipped form)": Recipe(correctness_only=CORRECTNESS_ONLY),
     "no distillation: outcomes alone": Recipe(correctness_only=CORRECTNESS_ONLY, teacher_weight=0.0, label_weight=1.0),
-    "decision-aware step": Recipe(correctness_only=CORRECTNESS_ONLY, decision_epochs=2),
 }
 LARGE = ("zeroeval-", "mmlu-pro")  # the sources with large pools of models
 

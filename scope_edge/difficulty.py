@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scope_edge.anchors import AnchorSet
 from scope_edge.fingerprints import MISSING, Fingerprints, decode_scores
+from scope_edge.logistic import logistic
 
 __all__ = ["DIFFICULTY_PRECISION", "difficulties"]
 
@@ -38,7 +39,7 @@ def difficulties(
     """
     loadings = anchors.a[rows].astype(np.float64)
     b: NDArray[np.float64] = anchors.b[rows].astype(np.float64)
-    p = 1 / (1 + np.exp(np.clip(b[:, None] - loadings @ pool.theta_mean.T.astype(np.float64), -60, 60)))
+    p = logistic(loadings @ pool.theta_mean.T.astype(np.float64) - b[:, None])
     codes = pool.scores[rows]
     known = codes != MISSING
     if leave_out is not None:

@@ -32,6 +32,7 @@ __all__ = [
     "decode_scores",
     "encode_lengths",
     "encode_scores",
+    "fit_ability",
     "fit_fingerprint",
     "length_errors",
     "length_spread",
@@ -172,6 +173,19 @@ class Fingerprint:
     n_lengths: int
 
 
+def fit_ability(
+    a: NDArray[Any], b: NDArray[Any], scores: NDArray[Any], weights: NDArray[Any], mean: Float, precision: Float
+) -> tuple[Float, Float]:
+    """The maximum a posteriori theta and the precision there, of P = logistic(a . theta - b).
+
+    a (n, rank), b, scores and weights (n,); mean (rank,) and precision (rank, rank) of the prior.
+    """
+    theta, there = np.empty(len(mean)), np.empty((len(mean), len(mean)))
+    problem = [np.ascontiguousarray(values, np.float64) for values in (a, b, scores, weights, mean, precision)]
+    kernels().fit_ability(*problem, theta, there)
+    return theta, there
+
+
 def fit_fingerprint(evidence: Evidence, population: Population, reach: float) -> Fingerprint:
     """Fit one model's latents from its outcomes; `reach` is `Reach.of` their sources.
 
@@ -179,17 +193,8 @@ def fit_fingerprint(evidence: Evidence, population: Population, reach: float) ->
     population prior, the log-likelihood of each score times its weight; psi is the ridge regression
     (the same under a Gaussian likelihood).
     """
-    rank = len(population.theta_mean)
-    theta, precision = np.empty(rank), np.empty((rank, rank))
-    kernels().fit_ability(
-        np.ascontiguousarray(evidence.a, np.float64),
-        np.ascontiguousarray(evidence.b, np.float64),
-        np.ascontiguousarray(evidence.scores, np.float64),
-        np.ascontiguousarray(evidence.weights, np.float64),
-        np.ascontiguousarray(population.theta_mean),
-        np.ascontiguousarray(population.theta_precision),
-        theta,
-        precision,
+    theta, precision = fit_ability(
+        evidence.a, evidence.b, evidence.scores, evidence.weights, population.theta_mean, population.theta_precision
     )
     known = ~np.isnan(evidence.log_tokens)
     c = evidence.c[known].astype(np.float64)

@@ -248,8 +248,22 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+def cpu_s(work) -> float:
+    """CPU seconds: whatever else the machine does is not counted."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+@pytest.fixture(scope="module")
+def yardstick_s() -> float:
+    """What Python takes to walk through a million letters: on a slow machine, graders may take longer too."""
+    letters = "x" * 1_000_000
+    return min(cpu_s(lambda: sum(map(ord, letters))) for _ in range(3))
+
+
 @pytest.mark.parametrize("grader", sorted(GRADERS))
-def test_hostile_text_neither_hangs_nor_fails(grader):
+def test_hostile_text_neither_hangs_nor_fails(grader, yardstick_s):
     answers = {
         "numeric": "7654321", "math": "(1, 2)", "literal": "[1]", "choice": "A",
         "json_schema": '{"a": 1}', "exact": "abc",
@@ -258,23 +272,28 @@ def test_hostile_text_neither_hangs_nor_fails(grader):
     asked = question(grader, answers[grader], OPTIONS if grader == "choice" else None)
     for text in HOSTILE:
         for output in (text, f'{{"answer": "{text}"}}', f"\\boxed{{{text}}}"):
-            began = time.process_time()
-            verdict = grade(asked, output)
-            assert verdict.score == 0, output[:60]
-            assert time.process_time() - began < 2, (output[:60], len(output))
+            verdicts = []
+            took = cpu_s(lambda output=output, verdicts=verdicts: verdicts.append(grade(asked, output)))
+            assert verdicts[0].score == 0, output[:60]
+            assert took < 100 * yardstick_s, (output[:60], len(output))
 
 
 @pytest.mark.parametrize("grader", sorted(GRADERS))
-def test_ten_megabytes_are_read_in_seconds(grader):
+def test_what_reading_takes_grows_with_the_length_up_to_ten_megabytes(grader, yardstick_s):
     answers = {
         "numeric": "12", "math": "12", "literal": "12", "choice": "B", "json_schema": '{"answer": 12}', "exact": "12",
         "code_output": "12", "constraints": [{"check": "contains", "text": "12"}],
     }  # fmt: skip
     asked = question(grader, answers[grader])
     ending = '\n{"answer": "B"}' if grader == "choice" else '\n{"answer": 12}'
-    began = time.process_time()
+
+    def took(n: int) -> float:
+        output = "Let us see, (7) or { 8 }. " * n + ending
+        return cpu_s(lambda: grade(asked, output))
+
     assert grade(asked, "Let us see, (7) or { 8 }. " * 400_000 + ending).score == 1
-    assert time.process_time() - began < 10
+    # Ten times as long takes ten times as long, and not a hundred times.
+    assert took(400_000) < 40 * took(40_000) + 10 * yardstick_s
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_a_model_known_by_all_its_anchors_is_predicted_much_as_in_the_bundle(est
         decode_lengths(prints.log_tokens)[:, columns],
         estimator,
     )
-    encoded = Router.load()._encoder.encode_batch(PROMPTS)
+    encoded = Router.load().encoder.encode_batch(PROMPTS)
     again, own = joined.estimate_batch(encoded), estimator.estimate_batch(encoded).only(columns)
     assert again.models == own.models
     assert np.abs(again.p_correct - own.p_correct).mean() < 0.05
@@ -66,7 +66,7 @@ def test_a_model_known_by_all_its_anchors_is_predicted_much_as_in_the_bundle(est
 
 def test_the_scale_makes_an_interval_hold_what_it_says(estimator):
     """Applied, it leaves nothing to scale; and intervals twice as wide need half of it."""
-    encoded = Router.load()._encoder.encode_batch(PROMPTS)
+    encoded = Router.load().encoder.encode_batch(PROMPTS)
     asked = np.ones((len(encoded), len(estimator.fingerprints.names)), np.float32)
 
     def scale(already: float) -> float:

@@ -370,14 +370,16 @@ def test_what_is_no_path_is_not_written_to(small_bundle, path):
         Router.load(small_bundle).export(path)
 
 
-def test_an_export_that_is_interrupted_leaves_nothing_behind(small_bundle, journal, tmp_path):
-    def interrupt(_: int) -> None:
+def test_an_export_that_is_interrupted_leaves_nothing_behind(small_bundle, journal, tmp_path, monkeypatch):
+    def interrupt(*_: object) -> None:
+        assert (tmp_path / "out.jsonl.partial").exists()
         raise KeyboardInterrupt
 
     router = loaded(small_bundle, journal)
     router.record(ASKED, router.models[0], score=1)
+    monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        router._experience.export(tmp_path / "out.jsonl", interrupt)
+        router.export(tmp_path / "out.jsonl")
     assert not list(tmp_path.glob("out.jsonl*"))
 
 

@@ -565,9 +565,7 @@ def test_a_model_that_is_busy_leaves_it_to_the_next(own):
 
     own.cheap.mode = own.dear.mode = "hang"
     with own.start(change=narrow) as url:
-        begun = time.perf_counter()
         replies = asyncio.run(ask_all(url))
-        assert time.perf_counter() - begun < 5
         busy = [reply for reply in replies if reply.status_code == 429]
         assert len(busy) == 1
         assert error_of(busy[0])["message"].count("busy") == 3  # the sentence's own, and two models

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from scope_edge.fingerprints import Evidence, Population, Reach
-from scope_edge.jit import kernels
+from scope_edge.fingerprints import Evidence, Population, Reach, fit_ability
 
 __all__ = ["measure_reach"]
 
@@ -81,33 +80,15 @@ def _ratio(slope: float) -> float:
 
 
 def _latents(rows: Evidence, part: NDArray[np.intp], population: Population) -> NDArray[np.float64]:
-    rank = len(population.theta_mean)
-    mean, precision = np.empty(rank), np.empty((rank, rank))
-    kernels().fit_ability(
-        np.ascontiguousarray(rows.a[part], np.float64),
-        rows.b[part].astype(np.float64),
-        rows.scores[part].astype(np.float64),
-        rows.weights[part].astype(np.float64),
-        np.ascontiguousarray(population.theta_mean),
-        np.ascontiguousarray(population.theta_precision),
-        mean,
-        precision,
-    )
-    return mean
+    return fit_ability(
+        rows.a[part], rows.b[part], rows.scores[part], rows.weights[part],
+        population.theta_mean, population.theta_precision,
+    )[0]  # fmt: skip
 
 
 def _shown(rows: Evidence, part: NDArray[np.intp], population: Population) -> float:
     """The model's offset from the average model on these rows, in logits (prior sd 2)."""
     average = rows.a[part] @ population.theta_mean - rows.b[part]
-    mean, precision = np.empty(1), np.empty((1, 1))
-    kernels().fit_ability(
-        np.ones((len(part), 1)),
-        -average.astype(np.float64),
-        rows.scores[part].astype(np.float64),
-        rows.weights[part].astype(np.float64),
-        np.zeros(1),
-        np.array([[0.25]]),
-        mean,
-        precision,
-    )
-    return float(mean[0])
+    one, scores, weights = np.ones((len(part), 1)), rows.scores[part], rows.weights[part]
+    (offset,), _ = fit_ability(one, -average, scores, weights, np.zeros(1), np.array([[0.25]]))
+    return float(offset)

@@ -16,8 +16,9 @@ from scope_edge.build.widths import interval_scale
 from scope_edge.dial import UNTUNED
 from scope_edge.encoder import Encoding
 from scope_edge.estimator import Estimates, Estimator, LookupSettings
-from scope_edge.fingerprints import Fingerprints, Population, Reach, length_spread, spread_of
-from scope_edge.jit import kernels
+from scope_edge.fingerprints import Fingerprints, Population, Reach, fit_ability, length_spread, spread_of
+from scope_edge.logistic import logistic
+from scope_edge.policy.hull import climb, undominated
 
 __all__ = ["GRID", "Tuned", "tune"]
 
@@ -121,20 +122,12 @@ def _fit_weights(
     terms, _ = estimator.terms(encoded)
     known = np.isfinite(scores)
     inputs = np.concatenate([terms[:, known], np.ones((1, int(known.sum())))]).T
-    weights, _ = np.empty(5), np.empty((5, 5))
-    kernels().fit_ability(
-        np.ascontiguousarray(inputs),
-        np.zeros(len(inputs)),
-        scores[known].astype(np.float64),
-        np.ones(len(inputs)),
-        np.array([1.0, 1.0, 1.0, 1.0, 0.0]),
-        np.eye(5),
-        weights,
-        _,
-    )
+    nothing, alike = np.zeros(len(inputs)), np.ones(len(inputs))
+    centre = np.array([1.0, 1.0, 1.0, 1.0, 0.0])
+    weights, _ = fit_ability(inputs, nothing, scores[known], alike, centre, np.eye(5))
     # A term that would count against itself is left out instead.
     weights[:4] = np.maximum(weights[:4], 0)
-    p = 1 / (1 + np.exp(-np.clip(inputs @ weights, -60, 60)))
+    p = logistic(inputs @ weights)
     settings = replace(estimator.settings, weights=tuple(round(float(weight), 4) for weight in weights[:4]))
     return settings, float(weights[4]), _log_loss(p, scores[known])
 
@@ -196,17 +189,8 @@ def _calibrate(
 ) -> NDArray[np.float64]:
     """Scale and shift of the logit by Platt's method, MAP under a normal prior around `centre`."""
     inputs = np.stack([logit, np.ones_like(logit)], axis=1)
-    fitted, hessian = np.empty(2), np.empty((2, 2))
-    kernels().fit_ability(
-        np.ascontiguousarray(inputs),
-        np.zeros(len(logit)),
-        scores.astype(np.float64),
-        np.ones(len(inputs)),
-        centre,
-        precision,
-        fitted,
-        hessian,
-    )
+    nothing, alike = np.zeros(len(inputs)), np.ones(len(inputs))
+    fitted, _ = fit_ability(inputs, nothing, scores, alike, centre, precision)
     # A falling calibration would turn a ranking round; evidence that thin is not believed.
     return np.array([max(fitted[0], 0.1), fitted[1]])
 
@@ -242,16 +226,8 @@ def _dial(estimates: Estimates) -> tuple[float, float]:
 
 def _turning_points(cost: NDArray[np.float64], p: NDArray[np.float64]) -> list[float]:
     """Values at which argmax(value P - cost) changes, ascending: slopes of the upper hull."""
-    at = np.lexsort((-p, cost))[0]
-    turns: list[float] = []
-    while True:
-        better = np.flatnonzero(p > p[at])
-        if not len(better):
-            return turns
-        slopes = (cost[better] - cost[at]) / (p[better] - p[at])
-        turns.append(float(slopes.min()))
-        ties = better[slopes == slopes.min()]
-        at = ties[np.argmax(p[ties])]
+    columns = undominated(p, cost, np.arange(len(p), dtype=np.int32))
+    return [slope for *_, slope in climb(p[columns], cost[columns])]
 
 
 def _figures(estimates: Estimates, scores: NDArray[np.float32], lengths: NDArray[np.float32]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -68,8 +69,8 @@ def train(
         from scope_edge.train import train as run
     except ImportError as error:
         raise MissingExtraError("Training", error.name or "torch", "train") from error
-    recipe = smoke_recipe() if smoke else Recipe(seed=seed)
-    recipe = recipe.with_options(seed=seed, correctness_only=tuple(correctness_only or ()))
+    recipe = smoke_recipe() if smoke else Recipe()
+    recipe = replace(recipe, seed=seed, correctness_only=tuple(correctness_only or ()))
     place = destination(out)
     with progress_bars() as bars:
         report = run(data, out, work, recipe, bars)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from scope_edge import minilm
+from scope_edge.build.pipeline import encode_prompts
 from scope_edge.bundle import default_bundle, read_bundle
-from scope_edge.encoder import Encoder, check_prompt
+from scope_edge.encoder import check_prompt
 from scope_edge.errors import OutcomesError
 from scope_edge.estimator import Estimates
-from scope_edge.evaluate.cells import Known, Matrix, Predictions
+from scope_edge.evaluate.cells import Known, Predictions
 from scope_edge.evaluate.names import OURS
 from scope_edge.outcomes import OutcomeTable, read_table
 from scope_edge.router import Router
@@ -27,17 +28,9 @@ __all__ = ["Answers", "Gatherer"]
 
 @dataclass(frozen=True)
 class Answers:
-    """What the bundle says of some prompts: `predictions`, beside what only it can say.
-
-    p_low, p_high, input_tokens: shape (n_prompts, n_models); novelty: (n_prompts,). estimates: the same in the form
-    in which policies take them.
-    """
+    """What the bundle says of some prompts: `predictions`, as of every predictor, and all of it."""
 
     predictions: Predictions
-    p_low: Matrix
-    p_high: Matrix
-    input_tokens: Matrix
-    novelty: NDArray[np.float64]
     estimates: Estimates
 
 
@@ -46,12 +39,12 @@ class Gatherer:
 
     def __init__(self, data: Path, bundle: Path | None, work: Path | None, progress: Progress) -> None:
         self.path = default_bundle() if bundle is None else bundle
-        self.router = Router.load(self.path)
-        self.config: dict[str, Any] = read_bundle(self.path).config
+        read = read_bundle(self.path)
+        self.router = Router(read)
+        self.config: dict[str, Any] = read.config
         # Lengths that the bundle was built to ignore are ignored here too.
         ignored = self.config.get("build", {}).get("correctness_only", ())
         self.table: OutcomeTable = read_table(data).without_lengths(ignored)
-        self.encoder = Encoder(self.path, self.config["encoder"])
         self._work = work if minilm.is_installed() else None
         self._progress = progress
         column_of = {row.model: index for index, row in enumerate(self.table.models)}
@@ -86,12 +79,7 @@ class Gatherer:
         """The outcomes and the embeddings of some prompts."""
         table, cells = self.table, np.ix_(rows, self.columns)
         prompts = [check_prompt(table.prompts[row]) for row in rows]
-        task = self._progress.add_task(f"embed {title}", total=len(rows))
-        z: list[NDArray[np.float32]] = []
-        for start in range(0, len(rows), 512):
-            part = prompts[start : start + 512]
-            z += [encoding.z for encoding in self.encoder.encode_batch(part)]
-            self._progress.advance(task, len(part))
+        z = [encoding.z for encoding in encode_prompts(self.router.encoder, prompts, self._progress, f"embed {title}")]
         sentence = None if self._work is None else minilm.embed(prompts, self._work, self._progress)
         counted = table.input_tokens[cells].astype(np.float64)
         cards = [table.models[column] for column in self.columns]
@@ -114,15 +102,13 @@ class Gatherer:
             part = [self.table.prompts[row] for row in rows[start : start + 256]]
             parts.append(self.router.estimate_batch(part, models=self.names))
             self._progress.advance(task, len(part))
-
-        def stack(field: str) -> Matrix:
-            # estimate_batch answers in the pool's order, which is the order of `names`.
-            return np.concatenate([getattr(part, field) for part in parts]).astype(np.float64)
-
-        log_p10, log_p50, log_p90 = (np.log1p(stack(f"output_tokens_p{level}")) for level in (10, 50, 90))
-        predictions = Predictions(
-            OURS, stack("p_correct"), log_p50, stack("output_tokens"), log_p10=log_p10, log_p90=log_p90
+        # estimate_batch answers in the pool's order, which is the order of `names`.
+        whole = replace(
+            parts[0],
+            figures=np.concatenate([part.figures for part in parts]),
+            novelty=np.concatenate([part.novelty for part in parts]),
         )
-        novelty = np.concatenate([part.novelty for part in parts])
-        whole = replace(parts[0], figures=np.concatenate([part.figures for part in parts]), novelty=novelty)
-        return Answers(predictions, stack("p_low"), stack("p_high"), stack("input_tokens"), novelty, whole)
+        p, tokens = whole.p_correct.astype(np.float64), whole.output_tokens.astype(np.float64)
+        quantiles = (whole.output_tokens_p10, whole.output_tokens_p50, whole.output_tokens_p90)
+        log_p10, log_p50, log_p90 = (np.log1p(tokens_at.astype(np.float64)) for tokens_at in quantiles)
+        return Answers(Predictions(OURS, p, log_p50, tokens, log_p10=log_p10, log_p90=log_p90), whole)

@@ -92,7 +92,8 @@ def evaluate(
     differences = compare(everyone, asked, weights)
     progress.advance(task)
     earlier = _joined(train, val)
-    judged = [Contest(pool, everyone, asked, answers.input_tokens, earlier, weights) for pool in found]
+    input_tokens = answers.estimates.input_tokens.astype(np.float64)
+    judged = [Contest(pool, everyone, asked, input_tokens, earlier, weights) for pool in found]
     progress.advance(task)
 
     report: dict[str, Any] = {
@@ -108,7 +109,7 @@ def evaluate(
         "differences": differences,
         "by_source": _by_source(everyone, asked),
         "tokens": {item.name: _tokens(item, asked) for item in everyone},
-        "input_tokens": _input_tokens(answers.input_tokens, asked.input_tokens),
+        "input_tokens": _input_tokens(input_tokens, asked.input_tokens),
         "pools": {contest.pool.name: contest.report(gatherer.names) for contest in judged},
         "equal": equally(judged) if judged else None,
         "reliability": {item.name: reliability(item.p, asked.scores) for item in everyone if not item.blind},

@@ -161,7 +161,7 @@ def _estimate(
     parts: list[tuple[NDArray[np.float32], ...]] = []
     for start in range(0, len(asked), 64):
         prompts = [check_prompt(gatherer.table.prompts[row]) for row in asked[start : start + 64]]
-        estimates = estimator.estimate_batch(gatherer.encoder.encode_batch(prompts))
+        estimates = estimator.estimate_batch(gatherer.router.encoder.encode_batch(prompts))
         parts.append((estimates.p_correct, estimates.p_low, estimates.p_high))
         progress.advance(task, len(prompts))
     p, low, high = (np.concatenate(column).astype(np.float64) for column in zip(*parts, strict=True))

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from scope_edge.evaluate.cells import Matrix
 
@@ -35,6 +34,8 @@ MIN_CLASS = 5
 
 BINS = 15
 LEVELS = (0.1, 0.5, 0.9)
+
+_AT_ONCE = 1 << 18  # weighted cells, which then stay in the cache
 
 
 def correctness(p: Matrix, scores: Matrix, sources: NDArray[np.str_]) -> dict[str, float]:
@@ -143,15 +144,17 @@ def weighted_auroc(p: Vector, y: Vector, weights: Matrix) -> Vector:
     """AUROC of n cells under weights, shape (n_resamples, n); shape (n_resamples,), NaN for one class."""
     order = np.argsort(p, kind="stable")
     right = y[order] > 0.5
-    ties = np.flatnonzero(np.concatenate(([True], np.diff(p[order]) > 0)))
+    ties = np.flatnonzero(np.diff(p[order], prepend=-np.inf) > 0)
     result = np.full(len(weights), np.nan)
-    for index, row in enumerate(weights):
-        w = row[order]
-        positive = np.add.reduceat(w * right, ties)
-        negative = np.add.reduceat(w * ~right, ties)
-        total = positive.sum() * negative.sum()
-        if total:
-            result[index] = (positive * (np.cumsum(negative) - negative / 2)).sum() / total
+    step = max(_AT_ONCE // max(len(p), 1), 1)
+    for start in range(0, len(weights), step):
+        here = slice(start, start + step)
+        w = weights[here, order]
+        positive = np.add.reduceat(w * right, ties, axis=1)
+        negative = np.add.reduceat(w * ~right, ties, axis=1)
+        below = np.cumsum(negative, axis=1) - negative / 2
+        total = positive.sum(axis=1) * negative.sum(axis=1)
+        np.divide((positive * below).sum(axis=1), total, out=result[here], where=total > 0)
     return result
 
 
@@ -159,26 +162,12 @@ def weighted_inside(p: Matrix, scores: Matrix, sources: NDArray[np.str_], weight
     """Inside-source AUROC under weights of the prompts; shape (n_resamples,)."""
     means: dict[str, list[Vector]] = {}
     for source, rows, m in groups_inside(scores, sources):
-        means.setdefault(source, []).append(_many_auroc(p[rows, m], scores[rows, m], weights[:, rows]))
+        means.setdefault(source, []).append(weighted_auroc(p[rows, m], scores[rows, m], weights[:, rows]))
     if not means:
         return np.full(len(weights), np.nan)
     # A resample may leave a group with one class: it does not count there.
     values = [_nanmean(np.array(found)) for found in means.values()]
     return _nanmean(np.array(values))
-
-
-def _many_auroc(p: Vector, y: Vector, weights: Matrix) -> Vector:
-    """`weighted_auroc` of a small group, all resamples at once."""
-    order = np.argsort(p, kind="stable")
-    right = y[order] > 0.5
-    ties = np.flatnonzero(np.concatenate(([True], np.diff(p[order]) > 0)))
-    w = weights[:, order]
-    positive = np.add.reduceat(w * right, ties, axis=1)
-    negative = np.add.reduceat(w * ~right, ties, axis=1)
-    below = np.cumsum(negative, axis=1) - negative / 2
-    total = positive.sum(axis=1) * negative.sum(axis=1)
-    area: Vector = np.divide((positive * below).sum(axis=1), total, out=np.full(len(w), np.nan), where=total > 0)
-    return area
 
 
 def _nanmean(values: Matrix) -> Vector:
@@ -193,10 +182,7 @@ def _bins(p: Vector) -> NDArray[np.intp]:
 
 
 def _auroc(y: Vector, p: Vector) -> float:
-    right = y > 0.5
-    if right.all() or not right.any():
-        return float("nan")
-    return float(roc_auc_score(right, p))
+    return float(weighted_auroc(p, y, np.ones((1, len(p))))[0])
 
 
 def _mean(values: Any) -> float:

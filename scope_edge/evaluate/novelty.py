@@ -25,9 +25,10 @@ def novelty(
     asked, answers: what was asked and answered, in distribution and out of it. unseen, predictors,
     seen: the prompts of split=ood with all predictors, and with what the bundle says beside p.
     """
-    score = np.concatenate([answer.novelty for answer in answers])
+    said = [answer.estimates for answer in answers]
+    score = np.concatenate([part.novelty for part in said])
     losses = [cell_losses(answer.predictions.p, known.scores) for known, answer in zip(asked, answers, strict=True)]
-    widths = np.concatenate([answer.p_high - answer.p_low for answer in answers])
+    widths = np.concatenate([part.p_high.astype(np.float64) - part.p_low for part in said])
     cells = {name: np.concatenate([loss[name] for loss in losses]) for name in ("log_loss", "brier")}
     answered = np.isfinite(cells["brier"])
     edges = np.unique(np.quantile(score, np.linspace(0, 1, BINS + 1)))
@@ -43,7 +44,7 @@ def novelty(
         here = unseen.sources == source
         sources[source] = {
             "n_prompts": int(here.sum()),
-            "mean_novelty": float(seen.novelty[here].mean()),
+            "mean_novelty": float(seen.estimates.novelty[here].mean()),
             "predictors": {
                 item.name: correctness(item.p[here], unseen.scores[here], unseen.sources[here]) for item in predictors
             },

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.estimator import Estimates
+from scope_edge.policy.hull import climb, undominated
 
 __all__ = ["Flip", "Step", "beyond", "dial_steps", "flips", "turns"]
 
@@ -60,14 +61,10 @@ def turns(p: NDArray[np.float64], cost: NDArray[np.float64], order: NDArray[np.i
 
     p, cost (n_models,): a model that may not be chosen has an infinite cost. order: what breaks ties.
     """
-    at = int(np.lexsort((order, -p, cost))[0])
-    found = [Turn(at, 0.0)]
-    while len(better := np.flatnonzero((p > p[at]) & (cost < np.inf))):
-        slopes = (cost[better] - cost[at]) / (p[better] - p[at])
-        # Of those on one line only the last is ever chosen: where all are worth the same, it is the cheapest.
-        at = int(better[np.lexsort((order[better], -p[better], slopes))[0]])
-        found.append(Turn(at, float(slopes.min())))
-    return found
+    columns = undominated(p, cost, order)
+    # Of those on one line only the last is ever chosen: where all are worth the same, it is the cheapest.
+    edges = climb(p[columns], cost[columns])
+    return [Turn(int(columns[0]), 0.0), *(Turn(int(columns[to]), slope) for _, to, slope in edges)]
 
 
 def dial_steps(turned: Sequence[Turn], estimates: Estimates) -> tuple[Step, ...]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scope_edge.estimator import Z80
 from scope_edge.fingerprints import Evidence, Population, fit_fingerprint
 from scope_edge.joining import Places
+from scope_edge.logistic import logistic
 
 __all__ = ["CANDIDATES", "Interval", "Offer"]
 
@@ -126,5 +127,4 @@ class Offer:
 
 
 def _chance(a: Float, b: Float, theta: Float) -> Float:
-    p: Float = 1 / (1 + np.exp(np.clip(b - a @ theta, -60, 60)))
-    return p
+    return logistic(a @ theta - b)

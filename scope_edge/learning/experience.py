@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,7 +73,7 @@ class Experience:
         self.journal.append(outcome)
         return self.catch_up()
 
-    def export(self, path: str | os.PathLike[str], progress: Callable[[int], object] = lambda _: None) -> int:
+    def export(self, path: str | os.PathLike[str]) -> int:
         """Write the journal as JSONL, all or nothing; returns how many outcomes.
 
         `prompt` is there if the text was kept.
@@ -86,7 +85,6 @@ class Experience:
             for number, outcome in self.journal.after(0):
                 file.write(json.dumps(_row(number, outcome), ensure_ascii=False) + "\n")
                 n += 1
-                progress(1)
         return n
 
 

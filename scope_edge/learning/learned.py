@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scope_edge.jit import kernels
 from scope_edge.learning.sample import Rows
+from scope_edge.logistic import logistic
 from scope_edge.results import OTHERS, OWN, UNIT
 
 __all__ = ["Beside", "Latents", "Learned", "as_results"]
@@ -74,9 +75,9 @@ def as_results(rows: Rows, theta: NDArray[np.float64], psi: NDArray[np.float64])
     theta (n_models, rank), psi (n_models, length_rank): the latents.
     """
     rank, loadings = theta.shape[1], rows.loadings.astype(np.float64)
-    chances = (loadings[:, :rank] * theta[rows.models]).sum(axis=1) - loadings[:, rank]
+    logits = (loadings[:, :rank] * theta[rows.models]).sum(axis=1) - loadings[:, rank]
     expected = (loadings[:, rank + 1 : -1] * psi[rows.models]).sum(axis=1) + loadings[:, -1]
-    p = 1 / (1 + np.exp(-np.clip(chances, -60, 60)))
+    p = logistic(logits)
     scored, counted = np.isfinite(rows.scores), np.isfinite(rows.lengths)
     off = np.where(counted, np.clip(rows.lengths - expected, -6, 6), 0)
     parts = (np.where(scored, rows.scores - p, 0), np.where(scored, p * (1 - p), 0), off, counted)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.estimator import Z80
+from scope_edge.policy.hull import climb, undominated
 
 __all__ = ["Allocation", "Spread", "allocate"]
 
@@ -224,13 +225,16 @@ def _exactly(
     Dynamic programming over the prompts. Of partial plans only those are kept that no other beats in both cost and
     value, and that the relaxation of the rest does not rule out.
     """
-    options = [_undominated(chances, costs, order) for chances, costs in zip(p, cost, strict=True)]
+    kept_models = [undominated(chances, costs, order) for chances, costs in zip(p, cost, strict=True)]
+    options = [(models, p[row, models], cost[row, models]) for row, models in enumerate(kept_models)]
     bounds = [(np.zeros(1), np.zeros(1))]
     steps: list[tuple[float, float, float]] = []
     base_cost = base_value = 0.0
     for _, chances, costs in reversed(options):
         base_cost, base_value = base_cost + costs[0], base_value + chances[0]
-        steps = sorted(steps + _hull(chances, costs))
+        edges = climb(chances, costs)
+        steps += [(price, float(costs[to] - costs[at]), float(chances[to] - chances[at])) for at, to, price in edges]
+        steps.sort()
         moves = np.array(steps).reshape(-1, 3)
         bounds.append((
             base_cost + np.concatenate(([0.0], np.cumsum(moves[:, 1]))),
@@ -256,25 +260,6 @@ def _exactly(
         parents, models = history[prompt]
         found[prompt], at = models[at], int(parents[at])
     return found
-
-
-def _undominated(chances: Vector, costs: Vector, order: NDArray[np.int32]) -> tuple[NDArray[np.int64], Vector, Vector]:
-    """Models, P and cost of those that no other beats in both, by cost."""
-    turns = np.lexsort((order, -chances, costs))
-    turns = turns[np.isfinite(costs[turns])]
-    turns = turns[chances[turns] > np.concatenate(([-1.0], np.maximum.accumulate(chances[turns])[:-1]))]
-    return turns, chances[turns], costs[turns]
-
-
-def _hull(chances: Vector, costs: Vector) -> list[tuple[float, float, float]]:
-    """Price, cost and gain of each step along the upper hull of some models that stand by cost."""
-    steps, at = [], 0
-    while at < len(chances) - 1:
-        prices = (costs[at + 1 :] - costs[at]) / (chances[at + 1 :] - chances[at])
-        to = at + 1 + len(prices) - 1 - int(prices[::-1].argmin())
-        steps.append((float(prices[to - at - 1]), float(costs[to] - costs[at]), float(chances[to] - chances[at])))
-        at = to
-    return steps
 
 
 def _sum(table: Matrix, best: NDArray[np.int64]) -> float:

@@ -37,12 +37,13 @@ def check_host(config: Config, host: str) -> None:
 def serve(config: Config, chooser: Chooser, host: str, port: int, on_ready: Callable[[str], Any]) -> None:
     """Listen until the process is told to stop; calls `on_ready` with the address when clients can connect.
 
+    `check_host` is the caller's to ask, before anything is loaded.
+
     Raises
     ------
-    ConfigError, UsageError
-        The address may not or cannot be used.
+    UsageError
+        The address cannot be used.
     """
-    check_host(config, host)
     listening = listen(host, port)
     chooser.router.warmup()
     listening.listen(1024)

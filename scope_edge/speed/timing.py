@@ -61,15 +61,21 @@ def _timed(call: Callable[[Any], object], values: list[Any]) -> list[float]:
 class Schedule:
     """Gives every part its share of the time that is left: a slow part shortens those after it."""
 
-    def __init__(self, weights: Mapping[str, float], seconds: float, on_part: Callable[[str], None]) -> None:
-        self._weights = dict(weights)
-        self._until = time.perf_counter() + seconds
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        seconds: float,
+        on_part: Callable[[str], None],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._weights, self._clock = dict(weights), clock
+        self._until = clock() + seconds
         self._on_part = on_part
 
     def begin(self, part: str) -> float:
         """Announce a part, and say how many seconds it has."""
         self._on_part(part)
-        left = max(self._until - time.perf_counter(), 0.0)
+        left = max(self._until - self._clock(), 0.0)
         share = self._weights[part] / sum(self._weights.values())
         del self._weights[part]
         return left * share

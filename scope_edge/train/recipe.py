@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from scope_edge.heldout import HeldOut, project
 from scope_edge.minilm import embed
 from scope_edge.outcomes import OutcomeTable, read_table
 from scope_edge.surface import SURFACE_DIM, describe
-from scope_edge.train.decisions import reward_decisions
 from scope_edge.train.export import export_student, parity
 from scope_edge.train.response import Labels, lexical_features, teach
 from scope_edge.train.student import Lessons, StudentShape, distil
@@ -48,9 +47,6 @@ class Recipe:
 
     label_weight: of the raw outcomes beside what the teachers say. A student memorises labels: with
     full weight, its training prompts look far easier than they are.
-
-    decision_epochs: of the decision-aware step (`decisions`). None by default: it learns the winners of
-    the training prompts by heart, and predictions get worse (docs/measurements.md).
     """
 
     seed: int = 0
@@ -65,13 +61,8 @@ class Recipe:
     student_epochs: int = 14
     teacher_weight: float = 1.0
     label_weight: float = 0.3
-    decision_epochs: int = 0
     max_corpus: int | None = None
     correctness_only: tuple[str, ...] = ()
-
-    def with_options(self, **options: Any) -> Recipe:
-        """The same recipe with some fields changed."""
-        return replace(self, **options)
 
 
 def smoke_recipe() -> Recipe:
@@ -166,17 +157,6 @@ def train(
         shape, lessons, epochs=recipe.student_epochs, seed=recipe.seed,
         teacher_weight=recipe.teacher_weight, label_weight=recipe.label_weight, progress=progress,
     )  # fmt: skip
-    if recipe.decision_epochs:
-        taught_models = [table.models[column] for column in columns]
-        prices = (
-            np.array(
-                [[m.usd_per_mtok_in for m in taught_models], [m.usd_per_mtok_out for m in taught_models]], np.float32
-            )
-            / 1e6
-        )
-        theta, psi = reward_decisions(
-            student, theta, psi, lessons, prices, epochs=recipe.decision_epochs, seed=recipe.seed, progress=progress
-        )
 
     task = progress.add_task("export", total=1)
     work.mkdir(parents=True, exist_ok=True)
@@ -267,7 +247,7 @@ def _teach_views(
 
 def _name_of(view: str, texts: Sequence[str], labels: Labels, recipe: Recipe) -> str:
     """A name that changes with everything that an ensemble's answers depend on."""
-    student = ("student_epochs", "teacher_weight", "label_weight", "decision_epochs", "vocab_size", "max_corpus")
+    student = ("student_epochs", "teacher_weight", "label_weight", "vocab_size", "max_corpus")
     settings = {name: value for name, value in asdict(recipe).items() if name not in student}
     digest = hashlib.sha256(json.dumps([view, settings, len(texts)]).encode())
     for text in texts:

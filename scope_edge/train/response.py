@@ -109,8 +109,8 @@ def teach(
     seeds: int,
     epochs: int,
     seed: int,
-    title: str = "teacher ensemble",
-    progress: Progress | None = None,
+    title: str,
+    progress: Progress,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Train the ensemble and predict for every text.
 
@@ -130,7 +130,7 @@ def teach(
     scores, lengths = labels.tensors()
     totals = np.zeros((2, len(features), n_models), np.float32)
     counts = np.zeros((len(features), 1), np.float32)
-    task = progress.add_task(title, total=folds * seeds * epochs) if progress else None
+    task = progress.add_task(title, total=folds * seeds * epochs)
     for member in range(folds * seeds):
         fold = member % folds
         torch.manual_seed(seed * 1000 + member)
@@ -154,8 +154,7 @@ def teach(
                 outcome_loss(logits, log_tokens, scores[chosen], lengths[chosen]).backward()
                 optimizer.step()
                 schedule.step()
-            if progress and task is not None:
-                progress.advance(task)
+            progress.advance(task)
         model.eval()
         speaks = np.ones(len(features), bool)
         if folds > 1:

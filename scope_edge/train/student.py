@@ -23,7 +23,8 @@ from scope_edge.train.tokenizer import PAD_ID
 
 __all__ = ["Lessons", "Student", "StudentShape", "distil"]
 
-
+LEARNING_RATE = 3e-3
+BATCH = 512
 TOKEN_DROPOUT = 0.2
 """Share of a prompt's tokens that a training step does not see."""
 
@@ -118,7 +119,7 @@ class Lessons:
 
 def distil(
     shape: StudentShape, lessons: Lessons, *, epochs: int, seed: int, teacher_weight: float, label_weight: float,
-    learning_rate: float = 3e-3, progress: Progress | None = None,
+    progress: Progress,
 ) -> tuple[Student, NDArray[np.float32], NDArray[np.float32]]:  # fmt: skip
     """Train the student; returns it with the model latents theta and psi.
 
@@ -146,17 +147,18 @@ def distil(
     dense += to_teacher.parameters()
     optimizer = torch.optim.AdamW(
         [
-            {"params": dense, "weight_decay": 0.02, "lr": learning_rate},
-            {"params": tables, "weight_decay": 0.0, "lr": learning_rate},
-            {"params": [theta, psi], "weight_decay": 0.01, "lr": learning_rate},
-        ]
+            {"params": dense, "weight_decay": 0.02},
+            {"params": tables, "weight_decay": 0.0},
+            {"params": [theta, psi], "weight_decay": 0.01},
+        ],
+        lr=LEARNING_RATE,
     )
     n_labelled = len(lessons.labels.scores)
     scores, lengths = lessons.labels.tensors()
     per_epoch = list(_batches(lessons.ids, n_labelled, np.random.default_rng(seed)))
     steps = epochs * len(per_epoch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [learning_rate] * 3, total_steps=steps, pct_start=0.1)
-    task = progress.add_task("student", total=steps) if progress else None
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [LEARNING_RATE] * 3, total_steps=steps, pct_start=0.1)
+    task = progress.add_task("student", total=steps)
     for _ in range(epochs):
         for rows in _batches(lessons.ids, n_labelled, rng):
             ids, mask = pad([lessons.ids[row] for row in rows])
@@ -183,8 +185,7 @@ def distil(
             loss.backward()
             optimizer.step()
             schedule.step()
-            if progress and task is not None:
-                progress.advance(task)
+            progress.advance(task)
     student.eval()
     return student, theta.detach().numpy().copy(), psi.detach().numpy().copy()
 
@@ -200,15 +201,13 @@ def pad(rows: Sequence[NDArray[np.int32]]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def _batches(
-    ids: Sequence[NDArray[np.int32]], n_labelled: int, rng: np.random.Generator, batch: int = 512
-) -> Iterator[NDArray[np.intp]]:
+def _batches(ids: Sequence[NDArray[np.int32]], n_labelled: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
     """One epoch: every labelled prompt once, each batch filled up with as many corpus texts.
 
     Rows of similar length share a batch, which halves the padding; labelled rows come first.
     """
     lengths = np.array([len(row) for row in ids])
-    half = batch // 2
+    half = BATCH // 2
     labelled = rng.permutation(n_labelled)
     others = n_labelled + rng.permutation(len(ids) - n_labelled)[:n_labelled]
     groups = []
