@@ -403,6 +403,14 @@ def test_a_policy_and_single_arguments_exclude_each_other(router):
         router.route("hi", policy="cheapest")
 
 
+@pytest.mark.parametrize("rule", [Tradeoff(), Cheapest(0.5)])
+def test_one_prompt_is_no_batch_and_a_batch_not_one(router, batch, rule):
+    with pytest.raises(UsageError, match="Use decide"):
+        rule.plan(router.estimate(PROMPTS[0]))
+    with pytest.raises(UsageError, match="Use plan"):
+        rule.decide(batch)
+
+
 # --- a budget for a batch ---
 
 

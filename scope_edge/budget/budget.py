@@ -29,6 +29,7 @@ from scope_edge.dial import Dial
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 from scope_edge.policy import Decision, Plan, Policy
+from scope_edge.policy.decision import expect_a_batch, expect_one_prompt
 from scope_edge.ranges import is_number
 
 __all__ = ["Budget", "OpenCall"]
@@ -140,8 +141,7 @@ class Budget:
         ------
         BudgetError, UnknownModelError, UsageError
         """
-        if estimates.figures.ndim != 2:
-            raise UsageError("decide() takes one prompt", got="a batch", remedy="Use plan().")
+        expect_one_prompt(estimates)
         (chosen,) = self._choose(estimates)
         return Decision(
             model=estimates.models[chosen.column],
@@ -164,8 +164,7 @@ class Budget:
         ------
         BudgetError, UnknownModelError, UsageError
         """
-        if estimates.figures.ndim != 3:
-            raise UsageError("plan() takes a batch", got="one prompt", remedy="Use decide().")
+        expect_a_batch(estimates)
         chosen = self._choose(estimates)
         best = np.array([choice.column for choice in chosen], np.int64)
         met = np.array([choice.met for choice in chosen], np.bool_)

@@ -10,13 +10,36 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 
 if TYPE_CHECKING:
     from scope_edge.explanation import Explanation
     from scope_edge.policy.rules import Policy
 
-__all__ = ["Decision", "DecisionRule", "Plan"]
+__all__ = ["Decision", "DecisionRule", "Plan", "expect_a_batch", "expect_one_prompt"]
+
+
+def expect_one_prompt(estimates: Estimates) -> None:
+    """Refuse the estimates of a batch.
+
+    Raises
+    ------
+    UsageError
+    """
+    if estimates.figures.ndim != 2:
+        raise UsageError("decide() takes one prompt", got="a batch", remedy="Use plan().")
+
+
+def expect_a_batch(estimates: Estimates) -> None:
+    """Refuse the estimates of one prompt.
+
+    Raises
+    ------
+    UsageError
+    """
+    if estimates.figures.ndim != 3:
+        raise UsageError("plan() takes a batch", got="one prompt", remedy="Use decide().")
 
 
 @dataclass(frozen=True, eq=False)  # as `Estimates`

@@ -21,7 +21,7 @@ from scope_edge.dial import Dial
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 from scope_edge.jit import kernels
-from scope_edge.policy.decision import Decision, Plan
+from scope_edge.policy.decision import Decision, Plan, expect_a_batch, expect_one_prompt
 from scope_edge.policy.quantiles import Figures, at_risk, cost_at
 from scope_edge.ranges import is_number
 
@@ -151,8 +151,7 @@ class Policy:
         UnknownModelError, UsageError
             A name that matches no model; what may be chosen at all leaves no model, or not the safe one; a batch.
         """
-        if estimates.figures.ndim != 2:
-            raise UsageError("decide() takes one prompt", got="a batch", remedy="Use plan().")
+        expect_one_prompt(estimates)
         candidates = estimates.candidates
         alpha, value_usd = self._objective(candidates.dial)
         if self._is_unlimited(candidates):
@@ -175,7 +174,14 @@ class Policy:
         )
 
     def plan(self, estimates: Estimates) -> Plan:
-        """Choose for each prompt of a batch, and sum up."""
+        """Choose for each prompt of a batch, and sum up.
+
+        Raises
+        ------
+        UnknownModelError, UsageError
+            As of `decide`; one prompt.
+        """
+        expect_a_batch(estimates)
         choices = self.choose(estimates)
         return Plan.of(estimates, choices.best, choices.met, choices.reasons)
 
