@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from scope_edge import jit
 from scope_edge.anchors import AnchorSet
@@ -20,10 +20,10 @@ from scope_edge.encoder import Encoder, check_prompt
 from scope_edge.errors import BudgetError, PriceError, PromptError, UnknownModelError, UsageError
 from scope_edge.estimator import Estimates, Estimator
 from scope_edge.fingerprints import OWN_LENGTHS_FROM, Fingerprints, fit_fingerprint
+from scope_edge.knowledge import Knowledge
 from scope_edge.loading import load_parts
 from scope_edge.policy import Decision, DecisionRule, Plan, Policy, plan_within, reusable, stated_policy
 from scope_edge.pricing import Price
-from scope_edge.ranges import is_number
 from scope_edge.session import Mode, Session
 
 if TYPE_CHECKING:
@@ -62,15 +62,13 @@ class Router:
         keep_text: bool = False,
     ) -> None:
         self._bundle = bundle
-        self._encoder, self._estimator = load_parts(bundle)
-        self._base = self._estimator
-        self._changing = threading.Lock()
+        self._encoder, estimator = load_parts(bundle)
+        self._knowledge = Knowledge(estimator)
         self._warms_itself = warmup
         self._calls = 0
         self._keeps_text = keep_text
-        self._experience: Experience | None = None
         if journal is not None:
-            self._estimator = self._learning(journal).estimator
+            self._knowledge.experience(bundle.config, journal)
 
     @classmethod
     def load(
@@ -107,12 +105,12 @@ class Router:
     @property
     def models(self) -> list[str]:
         """Names of the models in the pool."""
-        return list(self._estimator.names)
+        return list(self.estimator.names)
 
     @property
     def cards(self) -> list[ModelCard]:
         """Price, limits and evidence of every model, in the order of `models`."""
-        return list(self._estimator.fingerprints.cards)
+        return list(self.estimator.fingerprints.cards)
 
     @property
     def encoder(self) -> Encoder:
@@ -122,7 +120,7 @@ class Router:
     @property
     def estimator(self) -> Estimator:
         """The anchors and fingerprints as they are now; it is replaced, never changed, by a new pool."""
-        return self._estimator
+        return self._knowledge.estimator
 
     def estimate(self, prompt: str, models: str | Sequence[str] | None = None) -> Estimates:
         """Predict accuracy, tokens and cost of the models for one prompt.
@@ -143,7 +141,7 @@ class Router:
         ------
         PromptError, UnknownModelError
         """
-        estimator = self._estimator
+        estimator = self.estimator
         columns = None if models is None else estimator.candidates.find(models)
         estimates = estimator.estimate(self._encoder.encode(check_prompt(prompt)))
         self._count()
@@ -154,7 +152,7 @@ class Router:
         if isinstance(prompts, str) or not isinstance(prompts, Iterable):
             got = type(prompts).__name__
             raise PromptError("Not a batch of prompts", expected="a list of str", got=got, remedy="See estimate().")
-        estimator = self._estimator
+        estimator = self.estimator
         columns = None if models is None else estimator.candidates.find(models)
         checked = [check_prompt(prompt) for prompt in prompts]
         if self._warms_itself and len(checked) >= _LARGE:
@@ -368,10 +366,11 @@ class Router:
         rows = read_rows(outcomes, only)
         if self._warms_itself and len(rows) >= _LARGE:
             jit.warmup()
-        learned = learn(rows, self._encoder, self._base, name)
-        with self._changing:
-            pool = self._base.fingerprints
-            part = fit_fingerprint(learned.evidence, pool.population, self._base.reach.of(learned.sources))
+        learned = learn(rows, self._encoder, self._knowledge.base, name)
+        with self._knowledge.changing:
+            base = self._knowledge.base
+            pool = base.fingerprints
+            part = fit_fingerprint(learned.evidence, pool.population, base.reach.of(learned.sources))
             card = ModelCard(
                 model=name,
                 price=price,
@@ -383,7 +382,7 @@ class Router:
                 if not replace:
                     raise UsageError(f"The pool has a model {name!r} already", remedy=_REPLACE)
                 pool = pool.without_model(name)
-            self._swap(pool.with_model(card, part, learned.anchor_scores, learned.anchor_lengths))
+            self._knowledge.replace_pool(pool.with_model(card, part, learned.anchor_scores, learned.anchor_lengths))
 
     def describe_model(
         self,
@@ -425,8 +424,8 @@ class Router:
         >>> router.route("hi", policy=Tradeoff(local_only=True)).model
         'qwen3-32b'
         """
-        with self._changing:
-            pool = self._base.fingerprints
+        with self._knowledge.changing:
+            pool = self._knowledge.base.fingerprints
             if name not in pool.names:
                 raise unknown_model(name, pool.names)
             stated = pool.cards[pool.names.index(name)].stating(
@@ -437,7 +436,7 @@ class Router:
                 tokens_per_second=tokens_per_second,
                 local=local,
             )
-            self._swap(pool.with_card(stated), same_latents=price is None)
+            self._knowledge.replace_pool(pool.with_card(stated), same_latents=price is None)
 
     def remove_model(self, name: str) -> None:
         """Remove a model from the pool.
@@ -447,17 +446,18 @@ class Router:
         UnknownModelError, UsageError
             No such model, or it is the last one.
         """
-        with self._changing:
-            pool = self._base.fingerprints
+        with self._knowledge.changing:
+            pool = self._knowledge.base.fingerprints
             if name not in pool.names:
                 raise unknown_model(name, pool.names)
             if len(pool.names) == 1:
                 raise UsageError(f"{name!r} is the last model of the pool", remedy="Add another one first.")
-            self._swap(pool.without_model(name))
+            self._knowledge.replace_pool(pool.without_model(name))
 
     def save(self, path: str | Path) -> None:
         """Write the router with its present pool as a bundle, all or nothing; see `compact` for what was recorded."""
-        self._write(path, self._base.anchors, self._base.fingerprints, self._bundle.config, "saved by `Router.save`")
+        base = self._knowledge.base
+        self._write(path, base.anchors, base.fingerprints, self._bundle.config, "saved by `Router.save`")
 
     def record(
         self,
@@ -504,20 +504,18 @@ class Router:
             encoding = self._encoder.encode(text)
         if model is None:
             raise UnknownModelError("No model is named", remedy="Beside a prompt, pass the model that was called.")
-        if model not in self._base.names:
-            raise unknown_model(model, self._base.names)
+        if model not in self.estimator.names:
+            raise unknown_model(model, self.estimator.names)
         outcome = outcome_of(
             encoding, model, time.time(), score, output_tokens, cost_usd, text if self._keeps_text else ""
         )
-        with self._changing:
-            self._estimator = self._learning().record(outcome)
+        with self._knowledge.changing:
+            self._knowledge.learn(self._experience().recorded(outcome))
 
     def refresh(self) -> int:
         """Fold in what other processes have recorded since; returns how many outcomes the journal holds."""
-        with self._changing:
-            experience = self._learning()
-            self._estimator = experience.catch_up()
-            return len(experience.journal)
+        with self._knowledge.changing:
+            return len(self._knowledge.learn(self._experience().caught_up()).journal)
 
     def forget(self, model: str | None = None, *, before: float | datetime | None = None) -> int:
         """Delete recorded outcomes, and what was learned from them beyond the bundle; returns how many.
@@ -536,20 +534,11 @@ class Router:
         Raises
         ------
         UsageError, JournalError
-            Nothing is deleted.
+            Nothing is deleted, unless the error says so, and what is left to be done.
         """
-        before_s: Any = before
-        if before is not None and hasattr(before, "timestamp"):
-            with suppress(TypeError, ValueError, OverflowError, OSError):  # too early or late for the system's clock
-                before_s = before.timestamp()
-        if before_s is not None and not is_number(before_s):
-            raise UsageError("Bad before", expected="a datetime or seconds since the epoch", got=repr(before))
-        if model is not None and not isinstance(model, str):
-            raise UsageError("Bad model", expected="the name of a model", got=repr(model))
-        with self._changing:
-            experience = self._learning()
-            n = experience.journal.forget(model, None if before_s is None else float(before_s))
-            self._estimator = experience.catch_up()
+        with self._knowledge.changing:
+            n, experience = self._experience().forgetting(model, before)
+            self._knowledge.learn(experience).journal.clear()
             return n
 
     def export(self, path: str | Path) -> int:
@@ -562,8 +551,8 @@ class Router:
         ------
         UsageError, JournalError
         """
-        with self._changing:
-            return self._learning().export(path)
+        with self._knowledge.changing:
+            return self._experience().export(path)
 
     def compact(self, path: str | Path) -> None:
         """Write a bundle that holds what was recorded: the moved fingerprints, and outcomes as anchors.
@@ -575,11 +564,10 @@ class Router:
         ------
         BundleError, JournalError
         """
-        with self._changing:
-            experience = self._learning()
-            self._estimator = experience.catch_up()
+        with self._knowledge.changing:
+            experience = self._knowledge.learn(self._experience().caught_up())
             anchors, prints = experience.learner.compacted()
-            config = {**self._bundle.config, "journal": {"name": experience.journal.name, "up_to": experience.folded}}
+            config = {**self._bundle.config, **experience.note}
             self._write(path, anchors, prints, config, "compacted by `Router.compact`")
 
     def warmup(self) -> bool:
@@ -593,29 +581,19 @@ class Router:
         """
         return jit.warmup()
 
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(
+            "A router is neither copied nor pickled", remedy="Load another one, from a bundle that `save` has written."
+        )
+
     def _count(self) -> None:
         self._calls += 1
         if self._warms_itself and self._calls >= _WARM_AFTER:
             jit.start_warmup()
 
-    def _swap(self, pool: Fingerprints, same_latents: bool = False) -> None:
-        self._base = self._estimator = self._base.with_fingerprints(pool)
-        if self._experience is not None:
-            carry_on = self._experience.restate if same_latents else self._experience.rebase
-            self._estimator = carry_on(self._base)
-
-    def _learning(self, journal: str | os.PathLike[str] | None = None) -> Experience:
+    def _experience(self) -> Experience:
         """The journal with what was learned from it; the first to ask opens it."""
-        if self._experience is None:
-            from scope_edge.learning import Experience, Journal
-
-            anchors = self._base.anchors
-            dim, n_loadings = anchors.codes.shape[1], anchors.loadings.shape[1]
-            opened = Journal(journal, self._bundle.config["encoder"]["hash"], dim, n_loadings)
-            folded = self._bundle.config.get("journal") or {}
-            known = folded.get("up_to", 0) if folded.get("name") == opened.name else 0
-            self._experience = Experience(self._base, opened, known)
-        return self._experience
+        return self._knowledge.experience(self._bundle.config)
 
     def _write(
         self, path: str | Path, anchors: AnchorSet, prints: Fingerprints, config: dict[str, Any], how: str

@@ -22,6 +22,7 @@ from scope_edge.paths import PATH, is_path
 __all__ = ["SharedFile"]
 
 _WAIT_S = 10.0  # a transaction takes well under a millisecond: after so long, somebody is stuck
+_TRY_MS, _PAUSE_S = 50, 0.005  # SQLite waits so long at a time, and we between
 
 
 class SharedFile:
@@ -73,16 +74,20 @@ class SharedFile:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing of what is done within; nobody else writes meanwhile."""
-        with self.reported():
-            connection = self.connected()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        deadline = time.monotonic() + _WAIT_S
+        while True:
+            with self.reported():
+                connection = self.connected()
+                if _has_begun(connection, deadline):
+                    try:
+                        yield connection
+                        connection.execute("COMMIT")
+                    except BaseException:
+                        if connection.in_transaction:
+                            connection.execute("ROLLBACK")
+                        raise
+                    return
+            time.sleep(_PAUSE_S)  # while it is nobody's turn: a fork takes one
 
     def query(self, sql: str, *values: Any) -> list[Any]:
         """Run one statement and give all of its rows."""
@@ -217,9 +222,27 @@ def _into_wal(connection: sqlite3.Connection) -> str:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             return str(mode)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if not _may_wait(error, deadline):
                 raise
-            time.sleep(0.005)
+            time.sleep(_PAUSE_S)
+
+
+def _has_begun(connection: sqlite3.Connection, deadline: float) -> bool:
+    """Begin a transaction, unless another process has one and there is time left to try again."""
+    connection.execute(f"PRAGMA busy_timeout = {_TRY_MS}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if not _may_wait(error, deadline):
+            raise
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_WAIT_S * 1000:.0f}")
+    return True
+
+
+def _may_wait(error: sqlite3.OperationalError, deadline: float) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < deadline
 
 
 # SQLite keeps its locks by process. A connection that is open during a fork would make the child believe that it

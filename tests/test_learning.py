@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from processes import run_python
 from prompts import PROMPTS
 
-from scope_edge import Price, Router
+from scope_edge import Price, Router, shared_file
 from scope_edge.errors import JournalError, PromptError, UnknownModelError, UsageError
-from scope_edge.learning import Learner, outcome_of
+from scope_edge.learning import Journal, Learner, outcome_of
 from scope_edge.outcome_rows import read_rows
 
 ASKED = "Which of the seven gremlins in the gearbox hums in F sharp? Answer with its number."
@@ -296,7 +296,7 @@ def test_what_is_forgotten_leaves_no_trace(small_bundle, journal):
     assert router.forget(first) == 1
     assert same(router.estimate(LIKE_IT), with_second)
     assert router.forget(before=1.0) == 0
-    assert router._experience.journal.forgotten == 1  # nothing was: no other process has to begin anew
+    assert router._experience().journal.forgotten == 1  # nothing was: no other process has to begin anew
     assert router.forget(before=datetime(2020, 1, 1)) == 0
     assert router.forget(before=datetime.now(UTC) - timedelta(days=1)) == 0
     for wrong in ("2020-01-01", float("nan"), True, datetime.min, datetime):
@@ -322,7 +322,7 @@ def test_no_text_is_kept_unless_asked_for(small_bundle, tmp_path):
         path = tmp_path / f"{keep}.db"
         router = Router.load(small_bundle, journal=path, keep_text=keep)
         router.record(secret, router.models[0], score=1)
-        router._experience.journal.close()
+        router._experience().journal.close()
         held = b"".join(file.read_bytes() for file in tmp_path.glob(f"{keep}.db*"))
         assert (secret.encode() in held) == keep
 
@@ -333,6 +333,53 @@ def test_deleted_text_is_not_in_the_file(small_bundle, tmp_path):
     router.record(secret, router.models[0], score=1)
     router.forget()
     assert secret.encode() not in b"".join(file.read_bytes() for file in tmp_path.glob("j.db*"))
+
+
+def test_what_cannot_be_cleared_is_forgotten_and_told(small_bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(shared_file, "_WAIT_S", 0.05)
+    secret = "the password of the gremlin is xyzzy-plugh"
+    router = Router.load(small_bundle, journal=tmp_path / "j.db", keep_text=True)
+    router.record(secret, router.models[0], score=1)
+    reader = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM outcomes").fetchone()
+    with pytest.raises(JournalError, match=r"no longer counts, but .* another process that goes on"):
+        router.forget()
+    reader.close()
+    assert same(router.estimate(secret), Router.load(small_bundle).estimate(secret))
+    assert router.forget() == 0
+    assert secret.encode() not in b"".join(file.read_bytes() for file in tmp_path.glob("j.db*"))
+
+
+def test_a_full_disk_is_no_reason_to_count_what_is_forgotten(small_bundle, journal, monkeypatch):
+    query = Journal.query
+
+    def full(self: Journal, sql: str, *values: object) -> list[object]:
+        if sql == "VACUUM":
+            raise JournalError("The journal finds the disk full", got="database or disk is full")
+        return query(self, sql, *values)
+
+    router = loaded(small_bundle, journal)
+    router.record(ASKED, router.models[0], score=0)
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "query", full)
+        with pytest.raises(JournalError, match=r"no longer counts, but .* disk is full"):
+            router.forget()
+    assert same(router.estimate(ASKED), Router.load(small_bundle).estimate(ASKED))
+    assert router.refresh() == router.forget() == 0
+
+
+def test_what_is_left_and_cannot_be_read_is_told_of_what_was_deleted(small_bundle, journal):
+    router = loaded(small_bundle, journal)
+    for name in router.models[:2]:
+        router.record(ASKED, name, score=0)
+    with sqlite3.connect(journal) as connection:
+        connection.execute("UPDATE outcomes SET scale = 7 WHERE number = 2")
+    connection.close()
+    with pytest.raises(JournalError, match=r"is deleted, but counts until .* a bad scale in outcome 2"):
+        router.forget(router.models[0])
+    assert router.forget(router.models[1]) == 1
+    assert same(router.estimate(ASKED), Router.load(small_bundle).estimate(ASKED))
 
 
 def test_nothing_is_written_without_a_journal(small_bundle, tmp_path):
@@ -399,6 +446,20 @@ def test_a_compacted_bundle_knows_what_was_recorded_and_counts_it_once(small_bun
     assert len(alone.estimator.anchors) == len(bare.estimator.anchors) + 8
 
 
+def test_a_bundle_that_is_compacted_without_its_journal_still_holds_it(small_bundle, journal, tmp_path):
+    router = loaded(small_bundle, journal)
+    router.record(ASKED, router.models[0], score=0)
+    router.compact(tmp_path / "compact")
+    for records in (False, True):
+        between = Router.load(tmp_path / "compact")
+        if records:
+            between.record(LIKE_IT, between.models[1], score=0)
+        between.compact(tmp_path / "again")
+        alone, beside = Router.load(tmp_path / "again"), loaded(tmp_path / "again", journal)
+        assert same(alone.estimate(ASKED), beside.estimate(ASKED))
+        assert same(alone.estimate(ASKED), Router.load(tmp_path / "compact").estimate(ASKED)) != records
+
+
 def test_what_was_compacted_is_forgotten_by_compacting_anew(small_bundle, journal, tmp_path):
     router = loaded(small_bundle, journal)
     router.record(ASKED, router.models[0], score=0)
@@ -415,7 +476,7 @@ def test_what_was_compacted_is_forgotten_by_compacting_anew(small_bundle, journa
 
 
 def test_a_journal_of_another_encoder_is_refused(small_bundle, journal):
-    loaded(small_bundle, journal)._experience.journal.close()
+    loaded(small_bundle, journal)._experience().journal.close()
     with sqlite3.connect(journal) as connection:
         connection.execute("UPDATE journal SET encoder = 'another'")
     connection.close()

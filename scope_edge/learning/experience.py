@@ -4,36 +4,51 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from scope_edge.errors import UsageError
+from scope_edge.errors import JournalError, UsageError
 from scope_edge.estimator import Estimator
-from scope_edge.learning.journal import Journal
+from scope_edge.learning.journal import AT_ONCE, Journal
 from scope_edge.learning.learner import Learner
 from scope_edge.learning.outcome import Outcome
 from scope_edge.paths import PATH, is_path
+from scope_edge.ranges import is_number
 from scope_edge.whole_file import whole_file
 
 __all__ = ["Experience"]
 
 
+@dataclass(frozen=True, eq=False)
 class Experience:
-    """Folds a journal into an estimator, its own records and those of other processes. Not to be shared by threads.
+    """A journal and what was learned from it so far: its own records and those of other processes.
 
-    Parameters
-    ----------
-    base : Estimator
-        That of the bundle.
-    journal : Journal
-    known : int
-        The outcomes up to this number are in the bundle already.
+    It stays as it is: to learn more makes another one, which whoever holds this one puts in its place, once it is
+    whole. The latest goes on, or the one that it was made from if that failed; not both.
+
+    journal: what is read. learner: what came of it. known: the outcomes up to this number were in the bundle already.
+    folded: the number of the last one that was folded in. forgotten: how often outcomes had been deleted then.
     """
 
-    def __init__(self, base: Estimator, journal: Journal, known: int = 0) -> None:
-        self.journal = journal
-        self._known = known
-        self.rebase(base)
+    journal: Journal
+    learner: Learner
+    known: int
+    folded: int
+    forgotten: int
+
+    @classmethod
+    def begin(cls, base: Estimator, config: Mapping[str, Any], path: str | os.PathLike[str] | None) -> Experience:
+        """All of a journal, over the estimator of a bundle whose config.json may note that it holds some of it."""
+        anchors = base.anchors
+        journal = Journal(path, config["encoder"]["hash"], anchors.codes.shape[1], anchors.loadings.shape[1])
+        note = config.get("journal") or {}
+        known = note.get("up_to", 0) if note.get("name") == journal.name else 0
+        return cls(journal, Learner(base), known, known, journal.forgotten).caught_up()
 
     @property
     def estimator(self) -> Estimator:
@@ -41,37 +56,62 @@ class Experience:
         return self.learner.estimator
 
     @property
-    def folded(self) -> int:
-        """The number of the last outcome that was folded in."""
-        return self._folded
+    def note(self) -> dict[str, Any]:
+        """What the config.json of a bundle is to say of the journal that it holds.
 
-    def rebase(self, base: Estimator) -> Estimator:
+        Nothing of one that ends with this process: what was noted before still holds.
+        """
+        if self.journal.path is None:
+            return {}
+        return {"journal": {"name": self.journal.name, "up_to": self.folded}}
+
+    def rebased(self, base: Estimator) -> Experience:
         """Begin anew from another pool, with the whole journal."""
-        self.learner = Learner(base)
-        self._folded, self._forgotten = self._known, self.journal.forgotten
-        return self.catch_up()
+        forgotten = self.journal.forgotten
+        return replace(self, learner=Learner(base), folded=self.known, forgotten=forgotten).caught_up()
 
-    def restate(self, base: Estimator) -> Estimator:
+    def restated(self, base: Estimator) -> Experience:
         """Go on from the same pool, whose cards say other things than before, but no other prices: what an outcome has
         cost may have told its length.
         """
-        self.learner.restate(base)
-        return self.catch_up()
+        learner = self.learner.copy()
+        learner.restate(base)
+        return replace(self, learner=learner)
 
-    def catch_up(self) -> Estimator:
+    def caught_up(self) -> Experience:
         """Fold in what the journal holds since, whoever wrote it."""
-        if self.journal.forgotten != self._forgotten:
-            return self.rebase(self.learner.base)
-        outcomes = list(self.journal.after(self._folded))
-        if outcomes:
-            self._folded = outcomes[-1][0]
-            self.learner.fold(outcomes)
-        return self.estimator
+        if self.journal.forgotten != self.forgotten:
+            return self.rebased(self.learner.base)
+        learner, folded, outcomes = self.learner.copy(), self.folded, self.journal.after(self.folded)
+        while block := list(islice(outcomes, AT_ONCE)):
+            learner.fold(block)
+            folded = block[-1][0]
+        return replace(self, learner=learner, folded=folded)
 
-    def record(self, outcome: Outcome) -> Estimator:
-        """Write an outcome down, and fold it in."""
-        self.journal.append(outcome)
-        return self.catch_up()
+    def recorded(self, outcome: Outcome) -> Experience:
+        """Write an outcome down, and fold it in: both or neither."""
+        latest = self.caught_up()  # of others, which may take long: let them write meanwhile
+        with self.journal.transaction():
+            self.journal.append(outcome)
+            return latest.caught_up()
+
+    def forgetting(self, model: Any, before: Any) -> tuple[int, Experience]:
+        """Delete outcomes, and what was learned from them; how many. `Journal.clear` is to follow."""
+        if hasattr(before, "timestamp"):
+            with suppress(TypeError, ValueError, OverflowError, OSError):  # too early or late for the system's clock
+                before = before.timestamp()
+        if before is not None and not is_number(before):
+            raise UsageError("Bad before", expected="a datetime or seconds since the epoch", got=repr(before))
+        if model is not None and not isinstance(model, str):
+            raise UsageError("Bad model", expected="the name of a model", got=repr(model))
+        n = self.journal.forget(model, None if before is None else float(before))
+        try:
+            return n, self.caught_up()
+        except JournalError as error:
+            raise JournalError(
+                f"What was to be forgotten is deleted, but counts until the rest can be read: {error.what}",
+                expected=error.expected, got=error.got, remedy=error.remedy,
+            ) from error  # fmt: skip
 
     def export(self, path: str | os.PathLike[str]) -> int:
         """Write the journal as JSONL, all or nothing; returns how many outcomes.

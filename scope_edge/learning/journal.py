@@ -19,10 +19,12 @@ from scope_edge.learning.outcome import MOST, Outcome
 from scope_edge.outcome_rows import MAX_TOKENS
 from scope_edge.shared_file import SharedFile
 
-__all__ = ["Journal"]
+__all__ = ["AT_ONCE", "Journal"]
+
+AT_ONCE = 1000
+"""Outcomes that are read, and folded in, at once: more would take more memory, and no less time."""
 
 _COLUMNS = "model, at_s, score, output_tokens, cost_usd, n_tokens, codes, scale, loadings, text"
-_AT_ONCE = 1000  # rows
 _END_S = 253402300799.0  # the last second that a date can tell, of the year 9999
 
 
@@ -87,30 +89,31 @@ class Journal(SharedFile):
     def __len__(self) -> int:
         return int(self.query("SELECT count(*) FROM outcomes")[0][0])
 
-    def append(self, outcome: Outcome) -> int:
-        """Keep an outcome; returns its number."""
-        with self.transaction() as connection:
-            row = (
-                outcome.model, outcome.at, _number(outcome.score), _number(outcome.output_tokens),
-                _number(outcome.cost_usd), outcome.n_tokens, outcome.codes.tobytes(), float(outcome.scale),
-                outcome.loadings.tobytes(), outcome.text,
-            )  # fmt: skip
-            cursor = connection.execute(f"INSERT INTO outcomes ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            return int(cursor.lastrowid or 0)
+    def append(self, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        row = (
+            outcome.model, outcome.at, _number(outcome.score), _number(outcome.output_tokens),
+            _number(outcome.cost_usd), outcome.n_tokens, outcome.codes.tobytes(), float(outcome.scale),
+            outcome.loadings.tobytes(), outcome.text,
+        )  # fmt: skip
+        self.query(f"INSERT INTO outcomes ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *row)
 
     def after(self, number: int) -> Iterator[tuple[int, Outcome]]:
         """The outcomes with higher numbers, in order."""
         while True:
             rows = self.query(
-                f"SELECT number, {_COLUMNS} FROM outcomes WHERE number > ? ORDER BY number LIMIT {_AT_ONCE}", number
+                f"SELECT number, {_COLUMNS} FROM outcomes WHERE number > ? ORDER BY number LIMIT {AT_ONCE}", number
             )
             for number, *row in rows:
                 yield number, self._outcome(number, row)
-            if len(rows) < _AT_ONCE:
+            if len(rows) < AT_ONCE:
                 return
 
     def forget(self, model: str | None = None, before: float | None = None) -> int:
-        """Delete the outcomes of a model, or from before a time, or both, or all; returns how many."""
+        """Delete the outcomes of a model, or from before a time, or both, or all; returns how many.
+
+        What they held may be found in the file until it is cleared.
+        """
         wanted, values = ["1"], list[Any]()
         if model is not None:
             wanted, values = [*wanted, "model = ?"], [*values, model]
@@ -118,13 +121,23 @@ class Journal(SharedFile):
             wanted, values = [*wanted, "at_s < ?"], [*values, before]
         with self.transaction() as connection:
             n = connection.execute(f"DELETE FROM outcomes WHERE {' AND '.join(wanted)}", values).rowcount
-            if not n:
-                return 0
-            connection.execute("UPDATE journal SET forgotten = forgotten + 1")
-        # What was deleted is not to be found in the file afterwards.
-        self.query("VACUUM")
-        self.query("PRAGMA wal_checkpoint(TRUNCATE)")
-        return n
+            if n:
+                connection.execute("UPDATE journal SET forgotten = forgotten + 1")
+        return int(n)
+
+    def clear(self) -> None:
+        """Leave nothing in the file of what was deleted, now or when this could not be done."""
+        try:
+            self.query("VACUUM")
+            ((is_busy, *_),) = self.query("PRAGMA wal_checkpoint(TRUNCATE)")
+            got = "another process that goes on reading it" if is_busy else ""
+        except JournalError as error:
+            got = error.got or error.what
+        if got:
+            raise JournalError(
+                f"What was forgotten no longer counts, but may still be found in {self.path} or the -wal beside it",
+                got=got, remedy="Make room, end what else uses it, and call `forget` again.",
+            )  # fmt: skip
 
     def _header(self, connection: sqlite3.Connection) -> tuple[str, str, int]:
         """The journal's name, its encoder, and how often outcomes were deleted."""

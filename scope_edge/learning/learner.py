@@ -14,6 +14,7 @@ The state depends on the outcomes alone, in the order of their numbers: not on w
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -56,6 +57,14 @@ class Learner:
         self._covariances: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         self._sample = Sample(limit, base.anchors.codes.shape[1], base.anchors.loadings.shape[1])
         self._results = np.empty((0, 4), np.int16)
+
+    def copy(self) -> Learner:
+        """One that learns by itself; only one of the two may go on, since they share room for what is to come."""
+        other = copy.copy(self)
+        other._theta, other._psi = self._theta.copy(), self._psi.copy()
+        other._covariances = self._covariances.copy()
+        other._sample = copy.copy(self._sample)
+        return other
 
     def fold(self, outcomes: Iterable[tuple[int, Outcome]]) -> Estimator:
         """Fold in outcomes with their numbers, which rise; those of models that are not in the pool say nothing."""
