@@ -65,6 +65,13 @@ def test_intervals_hold_what_is_uncertain():
     assert found.cost_limit_usd == pytest.approx(4 * (1 + NormalDist().inv_cdf(0.95) * bias), rel=1e-5)
 
 
+def test_intervals_end_where_shares_and_costs_do():
+    for p in (0.05, 0.95):
+        found = point(crafted([[p]], [[1.0]], p90=5.0), 0.5)
+        assert (found.accuracy_low, found.accuracy_high)[p > 0.5] == float(p > 0.5)
+        assert found.cost_low_usd == 0
+
+
 @given(share=st.floats(0.0, 1.2))
 def test_the_position_within_a_budget_is_the_highest_one(batch, share):
     low, high = point(batch, 0.0).cost_limit_usd, point(batch, 1.0).cost_limit_usd

@@ -99,6 +99,18 @@ def test_tokens_are_worked_out_from_the_cost(router):
     np.testing.assert_allclose(router.estimate(LIKE_IT).output_tokens, other.estimate(LIKE_IT).output_tokens, rtol=1e-5)
 
 
+def test_what_was_read_is_taken_from_the_cost_first(router):
+    name = next(card.model for card in router.cards if abs(card.token_ratio - 1) > 0.05)
+    other = Router.load(router._bundle.path)
+    for one in (router, other):
+        one.describe_model(name, price=Price(1000.0, 10.0))
+    read = float(router.estimate(ASKED, name).input_tokens[0])
+    router.record(ASKED, name, cost_usd=(read * 1000 + 500 * 10) / 1e6)
+    other.record(ASKED, name, output_tokens=500)
+    lengths = [one.estimate(LIKE_IT, name).output_tokens for one in (router, other)]
+    np.testing.assert_allclose(lengths[0], lengths[1], rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("figures", "error", "message"),
     [

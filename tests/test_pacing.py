@@ -35,13 +35,12 @@ def test_more_money_makes_a_right_answer_worth_more(curve, targets):
     assert 0 < low <= high
 
 
-@given(curve=curves(), value_usd=st.floats(1e-7, 1e2))
-def test_a_value_and_its_cost_belong_together(curve, value_usd):
+@given(low=st.floats(1e-8, 1), times=st.floats(2, 1e6), value_usd=st.floats(1e-7, 1e2))
+def test_a_value_and_its_cost_belong_together(low, times, value_usd):
+    curve = np.geomspace(low, low * times, len(VALUES_USD))
     cost = pacing.spend_at(value_usd, curve)
-    index = int(np.searchsorted(VALUES_USD, value_usd))
-    around = VALUES_USD[max(index - 2, 0)], VALUES_USD[min(index + 1, len(VALUES_USD) - 1)]
-    if (np.diff(curve) > 0).all():
-        assert around[0] * 0.999 <= pacing.value_for(cost, curve) <= around[1] * 1.001
+    above = max(int(np.searchsorted(VALUES_USD, value_usd)), 1)
+    assert VALUES_USD[above - 1] * 0.999 <= pacing.value_for(cost, curve) <= VALUES_USD[above] * 1.001
 
 
 def test_a_spent_budget_is_worth_nothing():
@@ -64,6 +63,32 @@ def test_calls_ahead_follow_the_days_before():
     assert pacing.calls_ahead(as_usual, 13 / 24) == pytest.approx(50, rel=0.05)
     twice = Pace(history=history, arrivals=2 * as_usual.arrivals)
     assert 75 < pacing.calls_ahead(twice, 13 / 24) < 100
+
+
+def test_a_day_is_taken_to_be_at_most_four_times_as_busy_as_usual_and_at_least_a_quarter():
+    history = np.full(SLOTS, 10.0)
+    rush = Pace(history=history, arrivals=np.where(np.arange(SLOTS) < 12, 100.0, 0))
+    assert pacing.calls_ahead(rush, 0.5) == pytest.approx(4 * 120)
+    assert pacing.calls_ahead(Pace(history=history), 0.75) == pytest.approx(60 / 4)
+
+
+def test_a_period_counts_from_its_first_call():
+    since = np.where(np.arange(SLOTS) // 6 == 2, 10.0, 0)  # from 12 to 18
+    as_expected = Pace(history=np.full(SLOTS, 10.0), arrivals=since, began=0.5)
+    assert pacing.calls_ahead(as_expected, 0.75) == pytest.approx(60)
+    unknown = Pace(arrivals=since, began=0.5)
+    assert pacing.calls_ahead(unknown, 0.75) == pytest.approx(60 * 6 / (6 + 1))  # 60 in seven hours, and six to come
+
+
+def test_some_calls_may_come_when_there_never_were_any():
+    history = np.where(np.arange(SLOTS) < 18, 100.0, 0)
+    assert pacing.calls_ahead(Pace(history=history, arrivals=history), 0.75) == pytest.approx(1800 / 10 / 4, rel=0.05)
+
+
+def test_many_calls_are_good_for_more_beyond_the_end_and_beyond_the_number_expected():
+    pace = Pace(arrivals=np.full(SLOTS, 100.0))
+    assert pacing.calls_ahead(pace, 1.0) == 2400 / 50
+    assert pacing.calls_left(pace, 10) == 2400 / 5
 
 
 def test_the_days_before_count_half_each():

@@ -19,6 +19,7 @@ from scope_edge import Best, Cheapest, Estimates, Price, Tradeoff
 from scope_edge.cards import ModelCard
 from scope_edge.dial import Dial
 from scope_edge.errors import UnknownModelError, UsageError
+from scope_edge.policy import named_policy, plan_within
 from scope_edge.policy.quantiles import at_risk
 
 
@@ -283,6 +284,15 @@ def test_the_safe_model_takes_prompts_that_are_unlike_every_anchor():
     assert choices.reasons[1].endswith("the safe model, which breaks min_accuracy 0.8")
 
 
+def test_a_safe_model_that_rests_or_has_failed_is_passed_over():
+    estimates = replace(crafted([0.5, 0.9, 0.7], [1.0, 2.0, 1.5]), novelty=1.0)
+    closed = replace(estimates, candidates=replace(estimates.candidates, closed=frozenset({"m0"})))
+    policy = Tradeoff(1.0, safe_model="m0")
+    assert policy.decide(estimates).model == "m0"
+    decision = policy.decide(closed)
+    assert (decision.model, decision.met, decision.reason) == ("m1", True, "the best trade at alpha 1")
+
+
 @pytest.mark.parametrize("limit", [{"forbid": "m0"}, {"allow": "m1"}, {"local_only": True}])
 def test_the_safe_model_must_be_one_that_may_be_chosen(limit):
     estimates = crafted([[0.5, 0.9]], [[1.0, 2.0]])
@@ -344,6 +354,28 @@ def test_risk_takes_the_quantile_of_both(router, risk):
         np.testing.assert_allclose(cost[0], np.maximum(estimates.cost_usd, estimates.cost_usd_p90), rtol=1e-5)
     assert (cost[0] >= estimates.cost_usd).all()
     assert (p[0] <= estimates.p_correct).all()
+
+
+def test_a_ceiling_is_over_the_cost_at_the_risk():
+    estimates = crafted([0.5, 0.9], [1.0, 1.2], p90=[1.1, 2.0])
+    estimates.p_low[:] = estimates.p_correct
+    assert Best(1.5).decide(estimates).model == "m1"
+    assert Best(1.5, risk=0.1).decide(estimates).model == "m0"
+
+
+@pytest.mark.parametrize("limit", [{"min_accuracy": 0.8}, {"max_cost_usd": 1e-3}, {"alpha": 0.7}, {}])
+def test_a_risk_that_is_stated_beside_a_limit_holds(router, limit):
+    decision = router.route(PROMPTS[3], **limit, risk=0.1)
+    assert (decision.risk, decision.policy.risk) == (0.1, 0.1)
+
+
+def test_a_policy_that_is_said_by_name_keeps_the_floor_and_the_ceiling_of_the_usual_one():
+    ceiling, floor = Tradeoff(max_cost_usd=0.01), Tradeoff(min_accuracy=0.7)
+    assert named_policy("scope:cheap>=0.8", ceiling) == Cheapest(0.8, max_cost_usd=0.01)
+    assert named_policy("scope:best<=0.002", floor) == Best(0.002, min_accuracy=0.7)
+    assert named_policy("scope-0.7", ceiling) == Tradeoff(0.7, max_cost_usd=0.01)
+    assert named_policy("scope-0.7", floor) == Tradeoff(0.7, min_accuracy=0.7)
+    assert named_policy("scope", ceiling) is ceiling
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -438,6 +470,21 @@ def test_the_risk_of_a_policy_is_that_of_its_plan(router):
     plans = [router.route_batch(PROMPTS, budget_usd=0.2, policy=Tradeoff(risk=risk)) for risk in (0.2, None)]
     margins = [plan.cost_limit_usd - plan.expected_cost_usd for plan in plans]
     assert 0 < margins[0] < margins[1]
+
+
+def test_a_budget_is_exceeded_with_a_probability_of_a_20th_if_nothing_is_said(router):
+    usual, same_risk, other = (router.route_batch(PROMPTS, budget_usd=0.2, risk=risk) for risk in (None, 0.05, 0.1))
+    assert usual.cost_limit_usd == same_risk.cost_limit_usd
+    assert usual.models == same_risk.models
+    margins = [plan.cost_limit_usd / plan.expected_cost_usd for plan in (usual, other)]
+    assert margins[0] > margins[1] * 1.01
+
+
+def test_no_money_is_enough_for_free_models_alone():
+    p = [[0.5, 0.9], [0.6, 0.7]]
+    for cost, met in (([0.0, 0.1], True), ([0.1, 0.2], False)):
+        plan = plan_within(crafted(p, [cost, cost], p90=[cost, cost]), 0, Tradeoff())
+        assert (plan.met, plan.models) == (met, ["m0", "m0"])
 
 
 def test_a_plan_is_worth_what_its_dual_price_says(router):

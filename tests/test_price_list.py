@@ -98,6 +98,19 @@ def test_all_of_a_price_is_read(prices):
 
 
 @pytest.mark.parametrize(
+    ("stated", "window"),
+    [
+        ({"max_input_tokens": 1000, "max_tokens": 400}, 1000),
+        ({"max_input_tokens": 0, "max_tokens": 400}, 400),
+        ({"max_tokens": 0}, None),
+        ({}, None),
+    ],
+)
+def test_the_context_window_is_what_may_be_sent_or_else_what_is_stated_of_both(stated, window):
+    assert PriceList({"model": entry(1, 2, **stated)}, "2026-11-01").find("model").context_window == window
+
+
+@pytest.mark.parametrize(
     ("model", "listed"),
     [
         ("llama", ["east/llama (0.2 / 0.3)", "west/llama (0.25 / 0.3)"]),

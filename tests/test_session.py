@@ -229,6 +229,12 @@ def test_escalate_only_stays_where_sticky_goes_down():
     assert "m1, the choice for this turn alone, is not more accurate" in chosen["escalate_only"].reason
 
 
+def test_escalate_only_stays_where_a_cheaper_model_is_as_accurate():
+    steps = script([[0.9, 0.5], [0.6, 0.6]], [[0.01, 0.001]] * 2, [(1, 1), (1, 1)])
+    models = {mode: talk(Session(steps, Tradeoff(value_usd=0.05), mode), 2)[1].model for mode in MODES}
+    assert models == {"sticky": "m1", "escalate_only": "m0", "free": "m1"}
+
+
 def test_escalate_only_goes_up_past_a_weaker_model_that_would_be_the_best_trade():
     steps = script([[0.6, 0.1, 0.1], [0.6, 0.55, 0.8]], [[0.01, 0.05, 0.05], [0.03, 0.0, 0.01]], [(1, 1)] * 3)
     models = {mode: talk(Session(steps, Tradeoff(value_usd=0.02), mode), 2)[1].model for mode in MODES}
@@ -423,6 +429,15 @@ def test_the_reason_says_where_limits_hold_it():
     assert decision.reason.startswith(
         "stays: m1, the choice for this turn alone, is not within the limits with 1,000 tokens before it; "
     )
+
+
+def test_the_reason_counts_as_the_choice_does_at_the_risk():
+    # As expected, leaving would be worth what it costs; at the risk it is not.
+    steps = script([[0.9, 0.1], [0.5, 0.9]], [[0.0, 0.0]] * 2, [(1, 1), (100, 1)])
+    steps.turns[1].p_low[:] = 0.5, 0.55
+    decision = talk(Session(steps, Tradeoff(value_usd=1.0, risk=0.1), "sticky"), 2)[1]
+    assert decision.model == "m0"
+    assert decision.reason.startswith("stays: leaving for m1 would cost $0.0990 more to read 1,000 tokens anew, for 40")
 
 
 def test_a_turn_that_would_stay_anyway_is_not_explained():

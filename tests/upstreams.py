@@ -22,11 +22,12 @@ class FakeUpstream:
     ever), "hang after head", "cut" (in the middle), "cut early" (before the first event), "malformed", "echo error"
     (400 with the request's headers), "no usage", "refuse" (closes the connection), "comments" (a stream with comments
     before its first event), "whole" (where a stream was asked for, too), "streamed" (where none was, too), "gzip" (a
-    compressed stream), a status, or bytes, which are all of the body.
+    compressed stream), a status, or bytes, which are all of the body. retry_after: what it says with a 429.
     """
 
     mode: str | int | bytes = "ok"
     port: int = 0
+    retry_after: str = "7"
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     n_sent: int = 0
@@ -141,7 +142,7 @@ class FakeUpstream:
         self, writer: asyncio.StreamWriter, body: Any, status: int = 200, kind: str = "application/json"
     ) -> bool:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        retry = b"Retry-After: 7\r\n" if status == 429 else b""
+        retry = f"Retry-After: {self.retry_after}\r\n".encode() if status == 429 else b""
         writer.write(b"HTTP/1.1 %d X\r\nContent-Type: %s\r\n%s" % (status, kind.encode(), retry))
         writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(data), data))
         return True

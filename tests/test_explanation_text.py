@@ -1,0 +1,37 @@
+"""What the text of an explanation says in figures, against the explanation itself."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from scope_edge.pricing import dollars
+
+
+def test_the_text_says_how_many_models_keep_all_limits(router):
+    explanation = router.route("hi", max_cost_usd=1e-3).explain()
+    assert 0 < explanation.within < explanation.candidates
+    said = f"\n{explanation.within} of {explanation.candidates} models keep all limits\n"
+    assert said in str(explanation)
+    assert "keep all limits" not in str(router.route("hi").explain())
+
+
+def test_a_regret_is_said_in_points_where_the_cost_does_not_count(router):
+    by_chance, by_worth = (router.route("What is 17 * 23?", alpha=alpha).explain() for alpha in (1, 0.5))
+    regret = by_chance.runner_up.regret
+    assert regret > 0
+    assert f"Regret, what taking it would lose: {regret * 100:.2g} points of P\n" in str(by_chance)
+    assert f"Regret, what taking it would lose: {dollars(by_worth.runner_up.regret)}\n" in str(by_worth)
+
+
+def test_the_anchors_that_are_not_shown_are_summed_up(router):
+    explanation = router.route("What is 17 * 23?", models="o1-mini").explain()
+    rest = explanation.neighbours.voices[8:]
+    (line,) = re.findall(rf"^ +{len(rest)} more +(.*)$", str(explanation), re.MULTILINE)
+    similarity, share, score, predicted, shift = (float(figure.strip("%")) for figure in line.split())
+    means = [np.mean([getattr(voice, name) for voice in rest]) for name in ("similarity", "score", "predicted")]
+    assert [similarity, score, predicted] == pytest.approx(means, abs=0.0051)
+    assert share == pytest.approx(100 * sum(voice.share for voice in rest), abs=0.051)
+    assert shift == pytest.approx(sum(voice.shift for voice in rest), abs=0.00051)
