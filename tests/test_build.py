@@ -18,12 +18,13 @@ from scope_edge.build import BuildOptions, build
 from scope_edge.build.noise import cost_bias
 from scope_edge.build.reach import FALLBACK, measure_reach
 from scope_edge.build.selection import METHODS, select_anchors
-from scope_edge.build.tuning import _turning_points
+from scope_edge.build.tuning import USUAL_WEIGHTS, _turning_points
 from scope_edge.bundle import default_bundle, read_bundle, verify, write_bundle
 from scope_edge.cli.app import main
 from scope_edge.errors import BundleError, OutcomesError, UsageError
 from scope_edge.estimator import Estimator
 from scope_edge.fingerprints import Evidence, Population, Reach
+from scope_edge.outcomes import read_table
 
 
 def built(table: Path, out: Path, encoder: Path | None = None, **options) -> dict:
@@ -182,6 +183,46 @@ def test_a_table_without_val_is_tuned_on_a_part_of_train(table_folder, tmp_path)
     assert set(anchor_ids(tmp_path / "out")) < set(queries_of(table, "train"))
 
 
+def test_a_val_of_other_models_is_like_none(table_folder, tmp_path, cli):
+    val = queries_of(table_folder, "val")
+    table = with_changed_rows(
+        table_folder, tmp_path / "table", "outcomes",
+        lambda row: row if row["query_id"] not in val or row["model"] == "newcomer" else None,
+    )  # fmt: skip
+    run = cli("build", "--outcomes", table, "--out", tmp_path / "out", "--anchors", "64")
+    assert (run.code, run.err) == (0, "")
+    assert "A seventh of split=train was held out as val, for split=val has no outcomes of these models" in run.out
+    report = read_bundle(tmp_path / "out").config["build"]
+    assert (report["n_train"], report["n_val"], report["val_from"]) == (216, 36, "train")
+
+
+@pytest.fixture(scope="module")
+def one_in_val(table_folder, tmp_path_factory) -> Path:
+    """A bundle of a table whose split=val is one prompt."""
+    folder = tmp_path_factory.mktemp("one")
+    others = list(queries_of(table_folder, "val"))[1:]
+    table = with_changed_rows(
+        table_folder, folder / "table", "queries",
+        lambda row: {**row, "split": "test"} if row["query_id"] in others else row,
+    )  # fmt: skip
+    assert built(table, folder / "out")["n_val"] == 1
+    return folder / "out"
+
+
+def test_one_prompt_of_val_does_not_narrow_the_lengths(one_in_val, table_folder):
+    table = read_table(table_folder)
+    rows = table.rows("test")
+    estimates = Router.load(one_in_val).estimate_batch([table.prompts[row] for row in rows])
+    own = slice(3)  # the other one borrows its lengths
+    counted = table.output_tokens[np.ix_(rows, np.arange(4))][:, own]
+    inside = (counted >= estimates.output_tokens_p10[:, own]) & (counted <= estimates.output_tokens_p90[:, own])
+    assert inside[np.isfinite(counted)].mean() > 0.75
+
+
+def test_one_prompt_of_val_does_not_move_the_weights(one_in_val):
+    np.testing.assert_allclose(read_bundle(one_in_val).config["lookup"]["weights"], USUAL_WEIGHTS[:4], atol=0.1)
+
+
 def test_no_model_is_lost_to_the_hold_out_of_an_interleaved_table(table_folder, tmp_path):
     # "large" answered every seventh training prompt only: a hold-out by position would take them all.
     train = list(queries_of(table_folder, "train"))
@@ -262,10 +303,8 @@ def test_models_that_are_left_out_are_printed(table_folder, tmp_path, monkeypatc
     printed = capsys.readouterr().out
     n_fitted = read_bundle(tmp_path / "out").config["build"]["left_out"]["tiny"]
     assert n_fitted < 30
-    assert (
-        f"Left out with fewer than 30 outcomes to fit on: tiny ({n_fitted}), for a seventh is held out where there is "
-        "no split=val"
-    ) in printed
+    assert f"Left out with fewer than 30 outcomes to fit on: tiny ({n_fitted})\n" in printed
+    assert "A seventh of split=train was held out as val" in printed
 
 
 # --- the encoder comes from another bundle ---

@@ -135,11 +135,12 @@ def build(
         console.print(f"{report['n_models']} models over {report['n_anchors']} anchors in {place}")
         if report["left_out"]:
             names = ", ".join(f"{escape(name)} ({n:,})" for name, n in report["left_out"].items())
-            why = "" if report["val_from"] == "val" else ", for a seventh is held out where there is no split=val"
             console.print(
-                f"[yellow]Left out[/] with fewer than {report['min_outcomes']} outcomes to fit on: {names}{why}",
+                f"[yellow]Left out[/] with fewer than {report['min_outcomes']} outcomes to fit on: {names}",
                 soft_wrap=True,
             )
+        if report["val_from"] == "train":
+            console.print("A seventh of split=train was held out as val, for split=val has no outcomes of these models")
         for name, value in report["val"].items():
             console.print(f"  {name} on val: {value}")
 
