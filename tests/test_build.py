@@ -238,12 +238,13 @@ def test_no_model_is_lost_to_the_hold_out_of_an_interleaved_table(table_folder, 
     assert ("large" in Router.load(tmp_path / "out").models) == (report["n_models"] == 4)
 
 
-def test_a_table_without_any_length_builds(table_folder, tmp_path):
+def test_a_table_without_any_length_builds_and_it_is_said(table_folder, tmp_path, cli):
     table = with_changed_rows(
         table_folder, tmp_path / "table", "outcomes", lambda row: {**row, "tokens_kind": "none", "output_tokens": None}
     )
-    report = built(table, tmp_path / "out", n_anchors=64)
-    assert set(report["val"]) == {"log_loss"}
+    run = cli("build", "--outcomes", table, "--out", tmp_path / "out", "--anchors", "64")
+    assert "Lengths and costs are guessed, for want of 30 counted outputs: tiny, small, large, thinker\n" in run.out
+    assert set(read_bundle(tmp_path / "out").config["build"]["val"]) == {"log_loss"}
     router = Router.load(tmp_path / "out")
     assert {card.length_source for card in router.cards} == {"prior"}
     assert np.isfinite(router.estimate_batch(PROMPTS).cost_usd_p90).all()

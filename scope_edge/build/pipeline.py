@@ -71,8 +71,8 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
     Returns
     -------
     dict
-        A report: counts, models that were left out with the outcomes that they have, and validation figures, also
-        stored in the bundle's config.
+        A report: counts, models that were left out with the outcomes that they have, models whose lengths are not
+        their own, and validation figures, also stored in the bundle's config.
     """
     check_target(out)
     source = read_bundle(default_bundle() if encoder is None else encoder)
@@ -146,6 +146,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
         "n_models": len(cards),
         "min_outcomes": MIN_OUTCOMES,
         "left_out": left_out,
+        "guessed_lengths": [card.model for card in cards if card.length_source == "prior"],
         "sources": sorted(set(table.sources[train].tolist())),
         "val": tuned.figures,
     }

@@ -24,6 +24,7 @@ from scope_edge.cli.options import (
     split_names,
 )
 from scope_edge.errors import MissingExtraError, UsageError
+from scope_edge.fingerprints import OWN_LENGTHS_FROM
 
 __all__ = ["register"]
 
@@ -141,6 +142,12 @@ def build(
             )
         if report["val_from"] == "train":
             console.print("A seventh of split=train was held out as val, for split=val has no outcomes of these models")
+        if report["guessed_lengths"]:
+            whose = ", ".join(map(escape, report["guessed_lengths"]))
+            console.print(
+                f"[yellow]Lengths and costs are guessed[/], for want of {OWN_LENGTHS_FROM} counted outputs: {whose}",
+                soft_wrap=True,
+            )
         for name, value in report["val"].items():
             console.print(f"  {name} on val: {value}")
 
