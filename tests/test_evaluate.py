@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from rich.console import Console
 from rich.progress import Progress
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from tables import with_changed_rows
 
 from scope_edge.cli.app import main
 from scope_edge.errors import OutcomesError
@@ -212,6 +213,14 @@ def test_pinball_loss_by_hand():
     assert figures["pinball"] == pytest.approx((0.1 + 0.5 + 0.1) / 3)
 
 
+@pytest.mark.parametrize("n", [1, 19])
+def test_few_prompts_give_no_intervals(n):
+    p, scores, sources = cells(n, models=8)
+    entry = gaps(p, np.full_like(p, 0.5), scores, sources)["log_loss"]
+    assert np.isfinite(entry["difference"])
+    assert np.isnan([entry[key] for key in ("low", "high", "se")]).all()
+
+
 # --- a whole run ---
 
 
@@ -276,8 +285,32 @@ def test_sources_limit_what_is_judged(table_folder, small_bundle):
 
 @pytest.mark.parametrize(("split", "sources"), [("nowhere", None), ("test", ["nobody"])])
 def test_nothing_to_judge_is_an_error(table_folder, small_bundle, split, sources):
-    with pytest.raises(OutcomesError, match="Nothing to judge"):
+    with pytest.raises(OutcomesError, match="Nothing to judge") as caught:
         run(table_folder, small_bundle, sources, split)
+    assert "got 72 prompts in split=test, 252 prompts in split=train, 36 prompts in split=val. Give" in str(
+        caught.value
+    )
+
+
+def test_models_that_are_not_judged_are_named(table_folder, small_bundle, tmp_path):
+    def renamed(row: dict) -> dict:
+        return {**row, "model": {"large": "larger"}.get(row["model"], row["model"])}
+
+    table = with_changed_rows(table_folder, tmp_path / "table", "outcomes", renamed)
+    models = table / "models.csv"
+    models.write_text(models.read_text("utf-8").replace("large,", "larger,"), encoding="utf-8")
+    report = run(table, small_bundle)
+    assert report["unmatched"] == {"bundle": ["large"], "table": ["larger"]}
+    console = Console(width=160)
+    with console.capture() as captured:
+        show(report, console)
+    assert "not judged, for only the bundle has them: large\n" in captured.get()
+    assert "not judged, for only the table has them: larger\n" in captured.get()
+
+
+def test_where_no_model_matches_both_sides_are_named(table_folder):
+    with pytest.raises(OutcomesError, match=r"models, .* and \d+ more, got those of .*thinker.*Name the models"):
+        run(table_folder, None)
 
 
 def test_a_report_prints(report):

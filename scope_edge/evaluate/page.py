@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from scope_edge.errors import UsageError
 from scope_edge.evaluate.columns import COLUMNS
-from scope_edge.evaluate.names import OURS, shown
+from scope_edge.evaluate.names import OURS, counted, listed, shown
 from scope_edge.evaluate.plots import frontier_models, plots, png
 from scope_edge.evaluate.promises import budget_sheets, floor_sheets, level_sheets
 from scope_edge.evaluate.sheets import (
@@ -173,7 +173,7 @@ def _sections(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 def _pool(name: str, pool: Mapping[str, Any], figures: Mapping[str, Figure]) -> str:
     models, sources = pool.get("models") or [], pool.get("sources") or []
-    about = f"{pool.get('n_prompts') or 0:,} prompts, {len(models)} models; sources: "
+    about = f"{counted(pool.get('n_prompts') or 0, 'prompt')}, {counted(len(models), 'model')}; sources: "
     about += ", ".join(shown(source) for source in sources) or "none named"
     if pool.get("best_single") is not None:
         about += f". Best Single: {shown(pool['best_single'])}"
@@ -215,6 +215,11 @@ def _run(report: Mapping[str, Any]) -> str:
     error = (report.get("input_tokens") or {}).get("median_relative_error")
     if error is not None:
         lines.append(f"input tokens: median relative error {error:.1%} (lower is better)")
+    lines += [
+        f"not judged, for only the {place} has them: {listed(names)}"
+        for place, names in (report.get("unmatched") or {}).items()
+        if names
+    ]
     lines += [f"skipped {shown(name)}: {reason}" for name, reason in (report.get("skipped") or {}).items()]
     return f"<ul>{''.join(f'<li>{escape(shown(line))}</li>' for line in lines)}</ul>" if lines else ""
 

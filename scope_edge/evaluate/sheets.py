@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from scope_edge.evaluate.columns import COLUMNS, Column, finite
-from scope_edge.evaluate.names import ORACLE, OURS, shown
+from scope_edge.evaluate.names import ORACLE, OURS, counted, shown
 
 __all__ = ["Cell", "Sheet", "joining_sheets", "novelty_sheets", "overall_sheets", "pool_sheets", "source_sheets"]
 
@@ -41,8 +41,11 @@ class Sheet:
 
 def overall_sheets(report: Mapping[str, Any]) -> list[Sheet]:
     """All predictors on all prompts, and ours against each."""
-    counts = f"{report.get('n_outcomes') or 0:,} outcomes of {report.get('n_models') or 0:,} models"
-    title = f"{counts} on {report.get('n_prompts') or 0:,} {report.get('split') or 'test'} prompts"
+    n_outcomes, n_models, n_prompts = (report.get(key) or 0 for key in ("n_outcomes", "n_models", "n_prompts"))
+    split = report.get("split") or "test"
+    title = (
+        f"{counted(n_outcomes, 'outcome')} of {counted(n_models, 'model')} on {counted(n_prompts, f'{split} prompt')}"
+    )
     rows = _merged(report.get("overall"), report.get("tokens"))
     return [*_compare(title, rows, _OVERALL), *_against("over all prompts", report.get("differences"))]
 
