@@ -289,6 +289,15 @@ def test_a_folder_that_is_no_bundle_is_not_overwritten(table_folder, tmp_path):
     assert contents(tmp_path / "out") == {"notes.txt": b"mine"}
 
 
+def test_what_cannot_be_written_is_said_before_the_work(table_folder, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(BundleError, match=r"Cannot write the bundle .*file, which is no folder. Give another place\."):
+        built(tmp_path / "none", tmp_path / "file" / "out")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(BundleError, match=rf"Cannot write the bundle .*got {tmp_path}, which may not be\. Give"):
+        built(table_folder, tmp_path / "out")
+
+
 def test_models_that_are_left_out_are_printed(table_folder, tmp_path, monkeypatch, capsys):
     train = list(queries_of(table_folder, "train"))[:33]
     table = with_changed_rows(

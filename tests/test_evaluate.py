@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import generated
@@ -360,12 +361,30 @@ def test_what_cannot_be_written_is_said_before_the_work(tmp_path, monkeypatch, c
     for option, place, got in (
         ("--out", tmp_path / "missing" / "report.json", f"got no folder {tmp_path / 'missing'}"),
         ("--out", tmp_path, "got a folder"),
-        ("--report", tmp_path / "file", "File exists"),
+        ("--report", tmp_path / "file", "got a file. Give another place with --report."),
         ("--report", tmp_path / "file" / "below", "Not a directory"),
     ):
         message = refused(monkeypatch, capsys, "--data", tmp_path, option, place)
         assert f"Cannot write {place}, " in message
         assert got in message
+
+
+def test_a_folder_that_may_not_be_written_is_said_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("scope_edge.evaluate.evaluate", lambda *_arguments, **_options: pytest.fail("it worked"))
+    monkeypatch.setattr("os.access", lambda _, mode: mode == os.R_OK)
+    for option, place in (("--out", tmp_path / "report.json"), ("--report", tmp_path)):
+        message = refused(monkeypatch, capsys, "--data", tmp_path, option, place)
+        assert f"Cannot write {place}, expected a f" in message
+        assert f"Give another place with {option}." in message
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_figures_are_shown_though_they_cannot_be_written(monkeypatch, cli):
+    found = {"n_prompts": 1, "overall": {"scope-edge": {"log_loss": 0.5}, "a": {"log_loss": 0.6}}}
+    monkeypatch.setattr("scope_edge.evaluate.evaluate", lambda *_arguments, **_options: found)
+    run = cli("evaluate", "--data", "table", "--out", "/dev/full")
+    assert run.code == 2
+    assert "scope-edge's log loss is 0.500" in run.out
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
