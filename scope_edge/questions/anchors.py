@@ -52,6 +52,7 @@ def anchor_questions(anchors: AnchorSet, folder: str | Path) -> list[Question]:
             f"No anchor of the bundle is in {folder}",
             expected="their prompts in queries.parquet and answers in answers.parquet",
             got=f"{len(queries)} queries and {len(answers)} answers of others",
+            remedy="Give the table that the bundle was built from, with the answers to its training prompts.",
         )
     return found
 
@@ -64,9 +65,19 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     try:
         frame = polars.read_parquet(path)
     except (OSError, polars.exceptions.PolarsError) as error:
-        raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
+        raise OutcomesError(
+            f"Cannot read {path}",
+            expected=f"a table with {', '.join(columns)}",
+            got=str(error).splitlines()[0],
+            remedy="docs/fingerprint.md says what it holds.",
+        ) from error
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        raise OutcomesError(f"{path.name} lacks columns", expected=", ".join(columns), got=", ".join(frame.columns))
+        raise OutcomesError(
+            f"{path.name} lacks columns",
+            expected=", ".join(columns),
+            got=", ".join(frame.columns),
+            remedy="docs/fingerprint.md says what it holds.",
+        )
     rows: list[dict[str, Any]] = frame.to_dicts()
     return rows
