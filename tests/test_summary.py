@@ -57,13 +57,19 @@ def test_what_shows_as_no_difference_is_the_same():
     assert third.startswith("Nowhere")
 
 
+def test_where_nothing_can_be_routed_it_is_said():
+    rows = {"scope-edge": {"log_loss": 0.5}, "a": {"log_loss": 0.6}}
+    *_, last = summary({"overall": rows, "n_prompts": 300, "n_models": 2, "pools": {}})
+    assert last == "Routing is not judged: no source has 3 models with outcomes for 95% of its prompts."
+
+
 def test_too_few_prompts_and_those_of_training_are_said():
     rows = {"scope-edge": {"log_loss": 0.5}, "a": {"log_loss": 0.25}}
     report = {"overall": rows, "n_prompts": 1, "n_models": 1, "split": "train"}
     first, *_, last = summary(report)
     assert first.startswith("Over the one train prompt and 1 model, ")
     assert last == (
-        "Bundles are fitted on split=train: on new prompts, figures are worse than these. "
+        "Bundles and baselines are fitted on split=train: on new prompts, figures are worse than these. "
         "A set of 1 prompt is too small to tell a difference from chance, which takes 20 or more."
     )
     assert "too small" not in " ".join(summary(report | {"n_prompts": 20, "split": "test"}))

@@ -165,14 +165,18 @@ def _sheet(
 
 def _against(where: str, *parts: Mapping[str, Any] | None) -> list[Sheet]:
     rows = _merged(*parts)
-    keys = [key for key in _DIFFERENCES if any(row.get(key) for row in rows.values())]
+    entries = {key: [row[key] for row in rows.values() if row.get(key)] for key in _DIFFERENCES}
+    keys = [
+        key for key, found in entries.items() if any(finite(entry.get("difference")) is not None for entry in found)
+    ]
     if not keys:
         return []
     columns = [COLUMNS[key] for key in keys]
+    bounded = any(finite(entry.get("low")) is not None for key in keys for entry in entries[key])
     return [
         Sheet(
             f"{OURS} minus baseline, {where}",
-            f"{_which_way(columns)}; [95% paired bootstrap over prompts].",
+            f"{_which_way(columns)}{'; [95% paired bootstrap over prompts]' if bounded else ''}.",
             ["baseline", *(column.heading for column in columns)],
             [_direction(column) for column in columns],
             [(name, [_difference(COLUMNS[key], row.get(key)) for key in keys]) for name, row in rows.items()],

@@ -9,6 +9,7 @@ from typing import Any
 from scope_edge.evaluate.bootstrap import FEWEST_PROMPTS
 from scope_edge.evaluate.columns import COLUMNS, Column, finite
 from scope_edge.evaluate.names import ORACLE, OURS, counted, shown
+from scope_edge.evaluate.pools import MIN_COVERAGE, MIN_MODELS
 
 __all__ = ["summary"]
 
@@ -53,6 +54,7 @@ def summary(report: Mapping[str, Any]) -> list[str]:
         _standing("With the pools weighted equally", "log_loss", equal.get("predictions"), equal.get("differences")),
         _standing("Routing those pools", "area", routing, equal.get("routing_differences"), save),
         _behind(report),
+        _not_routed(report),
         _unlike_new_ones(split, n_prompts),
     ]
     return [sentence for sentence in sentences if sentence]
@@ -64,11 +66,20 @@ def _cost(saved: float) -> str:
     return f"saves {saved:.1%} of Best Single's cost" if saved > 0 else f"costs {-saved:.1%} more than Best Single"
 
 
+def _not_routed(report: Mapping[str, Any]) -> str:
+    """Why nothing is said of routing, if no pool was found."""
+    if report.get("pools") != {}:
+        return ""
+    return (
+        f"Routing is not judged: no source has {MIN_MODELS} models with outcomes for {MIN_COVERAGE:.0%} of its prompts."
+    )
+
+
 def _unlike_new_ones(split: str, n_prompts: int) -> str:
     """Why figures of these prompts say little of new ones, if so."""
     why = []
     if split == "train":
-        why.append("Bundles are fitted on split=train: on new prompts, figures are worse than these.")
+        why.append("Bundles and baselines are fitted on split=train: on new prompts, figures are worse than these.")
     if 0 < n_prompts < FEWEST_PROMPTS:
         why.append(
             f"A set of {counted(n_prompts, 'prompt')} is too small to tell a difference from chance, which takes"
