@@ -33,12 +33,12 @@ CALIBRATION_PRIOR = (1000.0, 500.0)
 """Precision of a model's own (scale, shift) around the pool's. Its level is in theta already, fitted on
 many more prompts: a looser prior gains nothing in log loss (cross-validated on val, where .4987 became
 .4981), and its noise tells apart models that are equal, which an arg max over models punishes."""
-USUAL_WEIGHTS = (1.0, 1.1, 0.35, 0.6, 0.0)
-"""The weights of the logit's terms and their shift that the shipped bundle has, rounded."""
-WEIGHTS_PRIOR = 30.0
-"""Their precision around the usual ones. With 1 to 60 validation prompts whose outcomes were drawn, log loss falls with
-it by .05 to .005 up to here and no further; with 470 and 1,746 of the shipped bundle's 30,378 outcomes, it falls on
-other prompts by .023 and .005. Of all of these it moves a weight by .01 at the most."""
+WEIGHTS_PRIOR, PRIOR_GONE_AT = 30.0, 2000
+"""Precision of the weights of the logit's terms around 1, and of their shift around 0, for few outcomes; it falls to 1
+at so many. With 1 to 60 validation prompts of three to five models whose outcomes were drawn, log loss falls with it by
+.05 to .003 up to here, and no further; with 470 and 1,746 outcomes of the shipped bundle's 30,378 it falls on other
+prompts by .019 and .002. Around the weights of the shipped bundle it does better there and worse on small tables. With
+thousands of outcomes it would only be felt in the weights that these hardly determine."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def tune(
 def _fit_weights(
     estimator: Estimator, encoded: Sequence[Encoding], scores: NDArray[np.float32]
 ) -> tuple[LookupSettings, float, float]:
-    """The weights of the logit's terms with their shift, MAP around the usual, and the log loss they reach."""
+    """The weights of the logit's terms with their shift, MAP around 1 and 0, and the log loss they reach."""
     terms, _ = estimator.terms(encoded)
     known = np.isfinite(scores)
     inputs = np.concatenate([terms[:, known], np.ones((1, int(known.sum())))]).T
@@ -134,8 +134,8 @@ def _fit_weights(
         np.zeros(len(inputs)),
         scores[known].astype(np.float64),
         np.ones(len(inputs)),
-        np.array(USUAL_WEIGHTS),
-        WEIGHTS_PRIOR * np.eye(5),
+        np.array([1.0, 1.0, 1.0, 1.0, 0.0]),
+        (1 + (WEIGHTS_PRIOR - 1) * max(0.0, 1 - len(inputs) / PRIOR_GONE_AT)) * np.eye(5),
         weights,
         _,
     )
