@@ -289,7 +289,7 @@ def check_target(path: str | Path) -> Path:
     Raises
     ------
     BundleError
-        It is no path, something else is there, or one may not look.
+        It is no path, something else is there, one may not look, or nothing can be written there.
     """
     if not is_path(path):
         raise BundleError("Not the path of a bundle", expected=PATH, got=repr(path))
@@ -300,6 +300,14 @@ def check_target(path: str | Path) -> Path:
         raise BundleError(f"Cannot write the bundle {path}", got=str(error)) from error
     if not free:
         raise BundleError(f"{target} exists and is not a bundle", remedy="Give a new folder, or remove this one first.")
+    above = next((folder for folder in target.parents if folder.exists()), target)
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        raise BundleError(
+            f"Cannot write the bundle {target}",
+            expected="a place in a folder that may be written",
+            got=f"{above}, which {'may not be' if above.is_dir() else 'is no folder'}",
+            remedy="Give another place.",
+        )
     return target
 
 

@@ -174,9 +174,9 @@ def polars_module(purpose: str = "Reading this table") -> Any:
     return polars
 
 
-def read_frame(path: Path, reader: Callable[[Path], Any]) -> Any:
+def read_frame(path: Path, reader: Callable[[Path], Any], remedy: str = "") -> Any:
     """What a reader of polars makes of a file."""
     try:
         return reader(path)
     except (OSError, polars_module().exceptions.PolarsError) as error:
-        raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0]) from error
+        raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0], remedy=remedy) from error

@@ -24,6 +24,7 @@ from scope_edge.cli.app import main
 from scope_edge.errors import BundleError, OutcomesError, UsageError
 from scope_edge.estimator import Estimator
 from scope_edge.fingerprints import Evidence, Population, Reach
+from scope_edge.outcomes import read_table
 
 
 def built(table: Path, out: Path, encoder: Path | None = None, **options) -> dict:
@@ -182,6 +183,46 @@ def test_a_table_without_val_is_tuned_on_a_part_of_train(table_folder, tmp_path)
     assert set(anchor_ids(tmp_path / "out")) < set(queries_of(table, "train"))
 
 
+def test_a_val_of_other_models_is_like_none(table_folder, tmp_path, cli):
+    val = queries_of(table_folder, "val")
+    table = with_changed_rows(
+        table_folder, tmp_path / "table", "outcomes",
+        lambda row: row if row["query_id"] not in val or row["model"] == "newcomer" else None,
+    )  # fmt: skip
+    run = cli("build", "--outcomes", table, "--out", tmp_path / "out", "--anchors", "64")
+    assert (run.code, run.err) == (0, "")
+    assert "A seventh of split=train was held out as val, for split=val has no outcomes of these models" in run.out
+    report = read_bundle(tmp_path / "out").config["build"]
+    assert (report["n_train"], report["n_val"], report["val_from"]) == (216, 36, "train")
+
+
+@pytest.fixture(scope="module")
+def one_in_val(table_folder, tmp_path_factory) -> Path:
+    """A bundle of a table whose split=val is one prompt."""
+    folder = tmp_path_factory.mktemp("one")
+    others = list(queries_of(table_folder, "val"))[1:]
+    table = with_changed_rows(
+        table_folder, folder / "table", "queries",
+        lambda row: {**row, "split": "test"} if row["query_id"] in others else row,
+    )  # fmt: skip
+    assert built(table, folder / "out")["n_val"] == 1
+    return folder / "out"
+
+
+def test_one_prompt_of_val_does_not_narrow_the_lengths(one_in_val, table_folder):
+    table = read_table(table_folder)
+    rows = table.rows("test")
+    estimates = Router.load(one_in_val).estimate_batch([table.prompts[row] for row in rows])
+    own = slice(3)  # the other one borrows its lengths
+    counted = table.output_tokens[np.ix_(rows, np.arange(4))][:, own]
+    inside = (counted >= estimates.output_tokens_p10[:, own]) & (counted <= estimates.output_tokens_p90[:, own])
+    assert inside[np.isfinite(counted)].mean() > 0.75
+
+
+def test_one_prompt_of_val_does_not_move_the_weights(one_in_val):
+    np.testing.assert_allclose(read_bundle(one_in_val).config["lookup"]["weights"], np.ones(4), atol=0.05)
+
+
 def test_no_model_is_lost_to_the_hold_out_of_an_interleaved_table(table_folder, tmp_path):
     # "large" answered every seventh training prompt only: a hold-out by position would take them all.
     train = list(queries_of(table_folder, "train"))
@@ -197,12 +238,13 @@ def test_no_model_is_lost_to_the_hold_out_of_an_interleaved_table(table_folder, 
     assert ("large" in Router.load(tmp_path / "out").models) == (report["n_models"] == 4)
 
 
-def test_a_table_without_any_length_builds(table_folder, tmp_path):
+def test_a_table_without_any_length_builds_and_it_is_said(table_folder, tmp_path, cli):
     table = with_changed_rows(
         table_folder, tmp_path / "table", "outcomes", lambda row: {**row, "tokens_kind": "none", "output_tokens": None}
     )
-    report = built(table, tmp_path / "out", n_anchors=64)
-    assert set(report["val"]) == {"log_loss"}
+    run = cli("build", "--outcomes", table, "--out", tmp_path / "out", "--anchors", "64")
+    assert "Lengths and costs are guessed, for want of 30 counted outputs: tiny, small, large, thinker\n" in run.out
+    assert set(read_bundle(tmp_path / "out").config["build"]["val"]) == {"log_loss"}
     router = Router.load(tmp_path / "out")
     assert {card.length_source for card in router.cards} == {"prior"}
     assert np.isfinite(router.estimate_batch(PROMPTS).cost_usd_p90).all()
@@ -247,6 +289,15 @@ def test_a_folder_that_is_no_bundle_is_not_overwritten(table_folder, tmp_path):
     assert contents(tmp_path / "out") == {"notes.txt": b"mine"}
 
 
+def test_what_cannot_be_written_is_said_before_the_work(table_folder, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(BundleError, match=r"Cannot write the bundle .*file, which is no folder. Give another place\."):
+        built(tmp_path / "none", tmp_path / "file" / "out")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(BundleError, match=rf"Cannot write the bundle .*got {tmp_path}, which may not be\. Give"):
+        built(table_folder, tmp_path / "out")
+
+
 def test_models_that_are_left_out_are_printed(table_folder, tmp_path, monkeypatch, capsys):
     train = list(queries_of(table_folder, "train"))[:33]
     table = with_changed_rows(
@@ -262,10 +313,8 @@ def test_models_that_are_left_out_are_printed(table_folder, tmp_path, monkeypatc
     printed = capsys.readouterr().out
     n_fitted = read_bundle(tmp_path / "out").config["build"]["left_out"]["tiny"]
     assert n_fitted < 30
-    assert (
-        f"Left out with fewer than 30 outcomes to fit on: tiny ({n_fitted}), for a seventh is held out where there is "
-        "no split=val"
-    ) in printed
+    assert f"Left out with fewer than 30 outcomes to fit on: tiny ({n_fitted})\n" in printed
+    assert "A seventh of split=train was held out as val" in printed
 
 
 # --- the encoder comes from another bundle ---

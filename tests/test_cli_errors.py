@@ -154,7 +154,9 @@ def test_removing_what_is_not_there(cli, small_bundle, tmp_path):
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ([], "Nothing is said"),
+        ([], "expected a price (--price-in, --price-out,"),
+        (["--usd-per-hour", "2", "--price-out", "3", "--tokens-per-second", "40"], "Two prices of an output token"),
+        (["--price-in", "1.6", "--price-cached-in", "5"], "expected at most 1.6 USD per million, got 5. State both"),
         (["--context-window", "0"], "Bad context_window"),
         (["--first-token-s", "-1"], "Bad time_to_first_token_s"),
         (["--tokens-per-second", "0"], "Bad tokens_per_second"),

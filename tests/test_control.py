@@ -87,6 +87,20 @@ def test_floors_count_the_prompts_that_have_a_model_for_them():
     assert found["together"]["0.9"]["n"] == part["n"]
 
 
+def test_floors_of_few_prompts_claim_no_precision():
+    pool, estimates, *rest = market(shown=0.8)
+    few = replace(pool, rows=pool.rows[:19])
+    part = control([few], estimates, *rest)["floors"]["pools"]["s"]["0.6"]
+    assert 1 < part["n"] < 20
+    assert part["error"] is None
+
+
+def test_a_pool_without_a_prompt_for_floors_has_no_row():
+    pool, estimates, asked, *rest = market()
+    scores = np.where(np.arange(asked.scores.shape[1]) == 0, np.nan, asked.scores)
+    assert floor_sheets(control([pool], estimates, replace(asked, scores=scores), *rest)) == []
+
+
 def test_the_tables_hold_every_pool_and_level():
     report = synthetic_report()["control"]
     (budgets,), (levels,), (floors,) = budget_sheets(report), level_sheets(report), floor_sheets(report)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import generated
@@ -13,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from rich.console import Console
 from rich.progress import Progress
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from tables import with_changed_rows
 
 from scope_edge.cli.app import main
 from scope_edge.errors import OutcomesError, UsageError
@@ -212,6 +214,14 @@ def test_pinball_loss_by_hand():
     assert figures["pinball"] == pytest.approx((0.1 + 0.5 + 0.1) / 3)
 
 
+@pytest.mark.parametrize("n", [1, 19])
+def test_few_prompts_give_no_intervals(n):
+    p, scores, sources = cells(n, models=8)
+    entry = gaps(p, np.full_like(p, 0.5), scores, sources)["log_loss"]
+    assert np.isfinite(entry["difference"])
+    assert np.isnan([entry[key] for key in ("low", "high", "se")]).all()
+
+
 # --- a whole run ---
 
 
@@ -281,8 +291,32 @@ def test_a_wildcard_that_matches_no_source_is_an_error(table_folder, small_bundl
 
 @pytest.mark.parametrize(("split", "sources"), [("nowhere", None), ("nowhere", ["co*"])])
 def test_nothing_to_judge_is_an_error(table_folder, small_bundle, split, sources):
-    with pytest.raises(OutcomesError, match="Nothing to judge"):
+    with pytest.raises(OutcomesError, match="Nothing to judge") as caught:
         run(table_folder, small_bundle, sources, split)
+    assert "got 72 prompts in split=test, 252 prompts in split=train, 36 prompts in split=val. Give" in str(
+        caught.value
+    )
+
+
+def test_models_that_are_not_judged_are_named(table_folder, small_bundle, tmp_path):
+    def renamed(row: dict) -> dict:
+        return {**row, "model": {"large": "larger"}.get(row["model"], row["model"])}
+
+    table = with_changed_rows(table_folder, tmp_path / "table", "outcomes", renamed)
+    models = table / "models.csv"
+    models.write_text(models.read_text("utf-8").replace("large,", "larger,"), encoding="utf-8")
+    report = run(table, small_bundle)
+    assert report["unmatched"] == {"bundle": ["large"], "table": ["larger"]}
+    console = Console(width=160)
+    with console.capture() as captured:
+        show(report, console)
+    assert "not judged, for only the bundle has them: large\n" in captured.get()
+    assert "not judged, for only the table has them: larger\n" in captured.get()
+
+
+def test_where_no_model_matches_both_sides_are_named(table_folder):
+    with pytest.raises(OutcomesError, match=r"models, .* and \d+ more, got those of .*thinker.*Name the models"):
+        run(table_folder, None)
 
 
 def test_a_report_prints(report):
@@ -332,12 +366,30 @@ def test_what_cannot_be_written_is_said_before_the_work(tmp_path, monkeypatch, c
     for option, place, got in (
         ("--out", tmp_path / "missing" / "report.json", f"got no folder {tmp_path / 'missing'}"),
         ("--out", tmp_path, "got a folder"),
-        ("--report", tmp_path / "file", "File exists"),
+        ("--report", tmp_path / "file", "got a file. Give another place with --report."),
         ("--report", tmp_path / "file" / "below", "Not a directory"),
     ):
         message = refused(monkeypatch, capsys, "--data", tmp_path, option, place)
         assert f"Cannot write {place}, " in message
         assert got in message
+
+
+def test_a_folder_that_may_not_be_written_is_said_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("scope_edge.evaluate.evaluate", lambda *_arguments, **_options: pytest.fail("it worked"))
+    monkeypatch.setattr("os.access", lambda _, mode: mode == os.R_OK)
+    for option, place in (("--out", tmp_path / "report.json"), ("--report", tmp_path)):
+        message = refused(monkeypatch, capsys, "--data", tmp_path, option, place)
+        assert f"Cannot write {place}, expected a f" in message
+        assert f"Give another place with {option}." in message
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_figures_are_shown_though_they_cannot_be_written(monkeypatch, cli):
+    found = {"n_prompts": 1, "overall": {"scope-edge": {"log_loss": 0.5}, "a": {"log_loss": 0.6}}}
+    monkeypatch.setattr("scope_edge.evaluate.evaluate", lambda *_arguments, **_options: found)
+    run = cli("evaluate", "--data", "table", "--out", "/dev/full")
+    assert run.code == 2
+    assert "scope-edge's log loss is 0.500" in run.out
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

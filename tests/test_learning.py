@@ -456,6 +456,12 @@ def test_a_compacted_bundle_knows_what_was_recorded_and_counts_it_once(small_bun
     again.record(ASKED, again.models[0], score=0)
     assert again.estimate(LIKE_IT).p_correct[0] < compacted[0]
     assert len(alone.estimator.anchors) == len(bare.estimator.anchors) + 8
+    grown = [new.n_outcomes - old.n_outcomes for new, old in zip(alone.cards, bare.cards, strict=True)]
+    assert grown == [4, 4, 0, 0]
+    again.compact(tmp_path / "twice")
+    cards = Router.load(tmp_path / "twice").cards
+    grown = [new.n_outcomes - old.n_outcomes for new, old in zip(cards, bare.cards, strict=True)]
+    assert grown == [5, 4, 0, 0]
 
 
 def test_a_bundle_that_is_compacted_without_its_journal_still_holds_it(small_bundle, journal, tmp_path):

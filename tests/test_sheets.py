@@ -37,6 +37,17 @@ def test_equals_by_what_is_shown_share_the_bold_and_the_oracle_has_none():
     assert marks(sheet) == {"scope-edge": [""], "a": [""]}
 
 
+def test_what_no_difference_is_known_of_has_no_column(report):
+    for entry in report["differences"].values():
+        entry["auroc"] = dict.fromkeys(("difference", "low", "high", "se"))
+        for gap in entry.values():
+            gap["low"] = gap["high"] = None
+    against = overall_sheets(report)[1]
+    assert "AUROC" not in against.headings
+    assert "log loss" in against.headings
+    assert "bootstrap" not in against.note
+
+
 def test_an_interval_wins_only_wholly_on_the_better_side(report):
     pool = report["pools"][POOL]
     sheet = pool_sheets("a pool", pool)[-1]

@@ -12,6 +12,7 @@ import pytest
 from bundles import anchor_ids
 from prompts import PROMPTS
 from rich.progress import Progress
+from tables import with_changed_rows, write
 
 from scope_edge import Router
 from scope_edge.bundle import encoder_hash, read_bundle, verify
@@ -154,11 +155,11 @@ def test_the_teacher_embeds_alike_what_is_alike(work):
 
 
 def test_a_table_without_training_outcomes_is_refused(tmp_path, work):
-    from tables import write
-
     from scope_edge.train import smoke_recipe, train
 
-    with pytest.raises(TrainingError, match="nothing to train on"):
+    with pytest.raises(
+        TrainingError, match=r"nothing to train on, expected a model with .* 30 .*got at most 1\. Collect"
+    ):
         train(write(tmp_path / "table"), tmp_path / "out", work, smoke_recipe(), Progress(disable=True))
     with pytest.raises(OutcomesError, match="No such outcome table"):
         train(tmp_path / "nowhere", tmp_path / "out", work, smoke_recipe(), Progress(disable=True))
@@ -168,9 +169,23 @@ def test_a_table_without_training_outcomes_is_refused(tmp_path, work):
 def test_a_wildcard_that_matches_no_source_is_refused(table_folder, tmp_path, work):
     from scope_edge.train import smoke_recipe, train
 
-    recipe = smoke_recipe().with_options(correctness_only=("co*", "nosuch*"))
+    recipe = replace(smoke_recipe(), correctness_only=("co*", "nosuch*"))
     with pytest.raises(UsageError, match=r"No source matches 'nosuch\*'"):
         train(table_folder, tmp_path / "out", work, recipe, Progress(disable=True))
+
+
+def test_a_table_without_lengths_teaches_usual_ones(table_folder, work, tmp_path):
+    from scope_edge.build import BuildOptions, build
+    from scope_edge.train import smoke_recipe, train
+
+    table = with_changed_rows(
+        table_folder, tmp_path / "table", "outcomes", lambda row: {**row, "tokens_kind": "none", "output_tokens": None}
+    )
+    recipe = replace(smoke_recipe(), student_epochs=1, ensemble_epochs=1)
+    train(table, tmp_path / "encoder", work, recipe, Progress(disable=True))
+    build(table, tmp_path / "out", tmp_path / "encoder", BuildOptions(n_anchors=64), Progress(disable=True))
+    tokens = Router.load(tmp_path / "out").estimate_batch(PROMPTS).output_tokens_p50
+    assert 100 < np.median(tokens) < 400
 
 
 def test_the_corpus_adds_texts_that_are_new(tmp_path):

@@ -65,22 +65,22 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
 
     Models need 30 outcomes in split=train and a role other than "join". Fingerprints are fitted on
     split=train; look-up settings, calibration, length quantiles and the dial on split=val, or on
-    a seventh of the training prompts where there is no val.
+    a seventh of the training prompts where no val holds an outcome of theirs.
 
     Returns
     -------
     dict
-        A report: counts, models that were left out with the outcomes that they have, and validation figures, also
-        stored in the bundle's config.
+        A report: counts, models that were left out with the outcomes that they have, models whose lengths are not
+        their own, and validation figures, also stored in the bundle's config.
     """
     check_target(out)
     source = read_bundle(default_bundle() if encoder is None else encoder)
     table = read_table(outcomes, options.prices)
     table.check_sources(options.correctness_only)
     table = table.without_lengths(options.correctness_only)
-    train, val = _split(table)
+    train, val, val_from = _split(table)
     columns = table.columns(train, MIN_OUTCOMES)
-    left_out, val_from = _left_out(table, train, columns), "val" if len(table.rows("val")) else "train"
+    left_out = _left_out(table, train, columns)
     if not len(columns):
         why = "" if val_from == "val" else ", for without a split=val a seventh of its prompts is held out first"
         raise OutcomesError(
@@ -145,6 +145,7 @@ def build(outcomes: Path, out: Path, encoder: Path | None, options: BuildOptions
         "n_models": len(cards),
         "min_outcomes": MIN_OUTCOMES,
         "left_out": left_out,
+        "guessed_lengths": [card.model for card in cards if card.length_source == "prior"],
         "sources": sorted(set(table.sources[train].tolist())),
         "val": tuned.figures,
     }
@@ -192,13 +193,14 @@ def evidence_of(
     )
 
 
-def _split(table: OutcomeTable) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows to fit on and rows to calibrate on; drawn from train where there is no val."""
+def _split(table: OutcomeTable) -> tuple[NDArray[np.intp], NDArray[np.intp], str]:
+    """Rows to fit on, rows to calibrate on, and the split of these: train where val tells nothing of the models."""
     train, val = table.rows("train"), table.rows("val")
-    if len(val):
-        return train, val
+    columns = table.columns(train, MIN_OUTCOMES)
+    if len(val) and (not len(columns) or np.isfinite(table.scores[np.ix_(val, columns)]).any()):
+        return train, val, "val"
     held = np.random.default_rng(0).permutation(len(train)) % 7 == 6
-    return train[~held], train[held]
+    return train[~held], train[held], "train"
 
 
 def _left_out(table: OutcomeTable, train: NDArray[np.intp], columns: NDArray[np.intp]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ from scope_edge.cli.options import (
     split_names,
 )
 from scope_edge.errors import MissingExtraError, UsageError
+from scope_edge.fingerprints import OWN_LENGTHS_FROM
 
 __all__ = ["register"]
 
@@ -136,9 +138,16 @@ def build(
         console.print(f"{report['n_models']} models over {report['n_anchors']} anchors in {place}")
         if report["left_out"]:
             names = ", ".join(f"{escape(name)} ({n:,})" for name, n in report["left_out"].items())
-            why = "" if report["val_from"] == "val" else ", for a seventh is held out where there is no split=val"
             console.print(
-                f"[yellow]Left out[/] with fewer than {report['min_outcomes']} outcomes to fit on: {names}{why}",
+                f"[yellow]Left out[/] with fewer than {report['min_outcomes']} outcomes to fit on: {names}",
+                soft_wrap=True,
+            )
+        if report["val_from"] == "train":
+            console.print("A seventh of split=train was held out as val, for split=val has no outcomes of these models")
+        if report["guessed_lengths"]:
+            whose = ", ".join(map(escape, report["guessed_lengths"]))
+            console.print(
+                f"[yellow]Lengths and costs are guessed[/], for want of {OWN_LENGTHS_FROM} counted outputs: {whose}",
                 soft_wrap=True,
             )
         for name, value in report["val"].items():
@@ -197,6 +206,10 @@ def evaluate(
             data, bundle, split=split, sources=split_names(sources), pools=pool, work=work / "teacher",
             with_joining=joining, progress=bars,
         )  # fmt: skip
+    if as_json:
+        print_json(report)
+    else:
+        harness.show(report, console)
     for file in filter(None, (out, page and page / "report.json")):
         _write(file, json.dumps(report, indent=1) + "\n")
     if page is not None:
@@ -204,27 +217,38 @@ def evaluate(
         harness.write_page(report, page / "report.html")
     if card:
         harness.write_into_card(report, Path(report["bundle"]))
-    if as_json:
-        print_json(report)
-    else:
-        harness.show(report, console)
-        if page is not None:
-            console.print(f"The report is in {escape(str(page / 'report.html'))}")
+    if page is not None and not as_json:
+        console.print(f"The report is in {escape(str(page / 'report.html'))}")
 
 
 def _check_places(out: Path | None, page: Path | None) -> None:
     """Refuse what cannot be written before the work rather than after it."""
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        raise UsageError(
-            f"Cannot write {out}",
-            expected="a file in a folder that is there",
-            got="a folder" if out.is_dir() else f"no folder {out.parent}",
-        )
+    if out is not None:
+        written = out if out.exists() else out.parent
+        wrong = "a folder" if out.is_dir() else "" if out.parent.is_dir() else f"no folder {out.parent}"
+        wrong = wrong or ("" if os.access(written, os.W_OK) else f"{written}, which may not be written")
+        if wrong:
+            raise UsageError(
+                f"Cannot write {out}",
+                expected="a file in a folder that is there and may be written",
+                got=wrong,
+                remedy="Give another place with --out.",
+            )
     if page is not None:
         try:
             page.mkdir(parents=True, exist_ok=True)
+            wrong = "" if os.access(page, os.W_OK | os.X_OK) else "one that may not"
+        except FileExistsError:
+            wrong = "a file"
         except OSError as error:
-            raise UsageError(f"Cannot write {page}", got=str(error)) from error
+            wrong = error.strerror or str(error)
+        if wrong:
+            raise UsageError(
+                f"Cannot write {page}",
+                expected="a folder, new or there, that may be written",
+                got=wrong,
+                remedy="Give another place with --report.",
+            )
 
 
 def _write(file: Path, text: str) -> None:

@@ -166,11 +166,26 @@ def set_model(
     [dim]scope-edge set-model my/model --watts 300 --usd-per-kwh 0.32 --tokens-per-second 40 -b mine -o mine[/dim]
     [dim]scope-edge set-model gpt-4o-2024-11-20 --prices prices.json --out mine[/dim]
     """
+    by_time = usd_per_hour is not None or watts is not None or usd_per_kwh is not None
+    stated = (price_in, price_out, price_cached_in, prices, context_window, first_token_s, tokens_per_second, local)
+    if not by_time and all(value is None for value in stated):
+        raise UsageError(
+            f"Nothing is said of {name!r}",
+            expected="a price (--price-in, --price-out, --price-cached-in, --prices, --usd-per-hour, or --watts with "
+            "--usd-per-kwh), --context-window, --first-token-s, --tokens-per-second, --local or --remote",
+        )
+    if by_time and price_out is not None:
+        raise UsageError(
+            "Two prices of an output token",
+            expected="--price-out, or a price by time or energy",
+            got="both",
+            remedy="Leave one out.",
+        )
     router = Router.load(bundle)
     before = next((card for card in router.cards if card.model == name), None)
     match = _match(name, price_source(prices, prices_date, aliases), before.aliases if before else ())
     price = match.price if match else None
-    if usd_per_hour is not None or watts is not None or usd_per_kwh is not None:
+    if by_time:
         speed = before.tokens_per_second if before and tokens_per_second is None else tokens_per_second
         if match is not None or speed is None:
             raise UsageError(
@@ -182,6 +197,14 @@ def set_model(
     said = _said(price_in, price_out, price_cached_in)
     if said and before:
         price = dataclasses.replace(price or before.price, **said)
+        cached = price.cached_input_usd_per_mtok
+        if cached is not None and cached > price.input_usd_per_mtok:
+            raise PriceError(
+                "A cached input token costs more than a fresh one",
+                expected=f"at most {price.input_usd_per_mtok:g} USD per million",
+                got=f"{cached:g}",
+                remedy="State both, with --price-in and --price-cached-in.",
+            )
     router.describe_model(
         name,
         price=price,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["interval", "resample_weights"]
+__all__ = ["FEWEST_PROMPTS", "interval", "resample_weights"]
+
+FEWEST_PROMPTS = 20
+"""Resamples of fewer prompts say nothing of chance: of one prompt, all are alike, and any difference looks certain."""
 
 
 def resample_weights(n: int, resamples: int, seed: int) -> NDArray[np.float32]:
@@ -21,13 +24,13 @@ def resample_weights(n: int, resamples: int, seed: int) -> NDArray[np.float32]:
     return weights
 
 
-def interval(point: float, draws: NDArray[np.float64]) -> dict[str, float]:
-    """A difference with its 95% percentile interval and standard error.
+def interval(point: float, draws: NDArray[np.float64], n_prompts: int) -> dict[str, float]:
+    """A difference with its 95% percentile interval and standard error; these are NaN for fewer than 20 prompts.
 
     Draws that are not finite are left out: a resample may hold one class only, and then has no AUROC.
     """
     known = draws[np.isfinite(draws)]
-    if len(known) < 2:
+    if len(known) < 2 or n_prompts < FEWEST_PROMPTS:
         return {"difference": float(point), **dict.fromkeys(("low", "high", "se"), float("nan"))}
     low, high = np.quantile(known, [0.025, 0.975])
     return {"difference": float(point), "low": float(low), "high": float(high), "se": float(known.std(ddof=1))}

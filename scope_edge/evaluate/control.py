@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.estimator import Estimates
+from scope_edge.evaluate.bootstrap import FEWEST_PROMPTS
 from scope_edge.evaluate.cells import Known, Matrix
 from scope_edge.evaluate.pools import MIN_MODELS, Pool
 from scope_edge.evaluate.routing import column_mean, true_costs, usd
@@ -192,11 +193,12 @@ def _floors(pool: Pool, estimates: Estimates, asked: Known) -> dict[str, dict[st
     for floor in FLOORS:
         choices = Cheapest(floor).choose(part)
         right = scores[np.arange(len(rows)), choices.best][choices.met]
+        enough = len(right) >= FEWEST_PROMPTS  # fewer may all be right by chance, and show no spread at all
         entries[str(floor)] = {
             "n": len(right),
             "met": float(choices.met.mean()) if len(rows) else None,
             "accuracy": float(right.mean()) if len(right) else None,
-            "error": float(right.std(ddof=1) / np.sqrt(len(right))) if len(right) > 1 else None,
+            "error": float(right.std(ddof=1) / np.sqrt(len(right))) if enough else None,
         }
     return entries
 

@@ -20,6 +20,7 @@ from scope_edge.errors import OutcomesError
 from scope_edge.estimator import Estimates
 from scope_edge.evaluate.cells import Known, Predictions
 from scope_edge.evaluate.names import OURS
+from scope_edge.names import counted, listed, shown
 from scope_edge.outcomes import OutcomeTable, read_table
 from scope_edge.router import Router
 
@@ -51,7 +52,19 @@ class Gatherer:
         self.names = [name for name in self.router.models if name in column_of]
         self.columns = np.array([column_of[name] for name in self.names], np.intp)
         if not self.names:
-            raise OutcomesError(f"Nothing to judge in {data}", expected="outcomes of the bundle's models", got="none")
+            raise OutcomesError(
+                f"Nothing to judge in {data}",
+                expected=f"outcomes of the bundle's models, {listed(self.router.models)}",
+                got=f"those of {listed(list(column_of))}",
+                remedy="Name the models in the table as the bundle does, or build a bundle of this table.",
+            )
+
+    @property
+    def unmatched(self) -> dict[str, list[str]]:
+        """The models that are only in the bundle, and those only in the table that do not wait to join."""
+        there = {row.model for row in self.table.models}
+        table = [row.model for row in self.table.models if row.role != "join" and row.model not in self.names]
+        return {"bundle": [name for name in self.router.models if name not in there], "table": table}
 
     @property
     def sentences(self) -> bool:
@@ -74,6 +87,11 @@ class Gatherer:
             ]
             rows = rows[named]
         return rows[np.isfinite(self.table.scores[np.ix_(rows, self.columns)]).any(axis=1)]
+
+    def told(self) -> str:
+        """Which splits have outcomes of these models, on how many prompts."""
+        counts = {split: len(self.rows(split)) for split in sorted(set(self.table.splits.tolist()))}
+        return ", ".join(f"{counted(n, 'prompt')} in split={shown(name)}" for name, n in counts.items() if n) or "none"
 
     def known(self, rows: NDArray[np.intp], title: str) -> Known:
         """The outcomes and the embeddings of some prompts."""

@@ -54,19 +54,22 @@ def evaluate(
     Returns
     -------
     dict
-        `overall`, `by_source`, `tokens`, `input_tokens`: figures per predictor. `blind`: names of those
-        that do not read the prompt. `pools`, `equal`: each pool, and all weighted equally.
-        `differences`: ours minus each baseline, with paired 95% bootstrap intervals over prompts.
+        `unmatched`: models that are only in the bundle, or only in the table. `overall`, `by_source`, `tokens`,
+        `input_tokens`: figures per predictor. `blind`: names of those that do not read the prompt. `pools`, `equal`:
+        each pool, and all weighted equally. `differences`: ours minus each baseline, with paired 95% bootstrap
+        intervals over prompts where these are 20 or more.
         `control`: whether budgets and floors hold. `reliability`, `token_quantiles`, `joining`, `novelty`.
     """
     started = time.monotonic()
     gatherer = Gatherer(data, bundle, work, progress)
     asked_rows = gatherer.rows(split, sources)
     if not len(asked_rows):
+        whence = f" from {', '.join(sources)}" if sources else ""
         raise OutcomesError(
             f"Nothing to judge in {data}",
-            expected=f"outcomes of the bundle's models in split={split}",
-            got=f"{len(gatherer.names)} models of the bundle, no prompts",
+            expected=f"outcomes of the bundle's models in split={split}{whence}",
+            got=gatherer.told(),
+            remedy="Give a split that has some with --split, and sources that are in it with --sources.",
         )
     train_rows, val_rows = gatherer.rows("train"), gatherer.rows("val")
     if not len(val_rows):  # tuning on the training prompts would let each vote for itself
@@ -103,6 +106,7 @@ def evaluate(
         "n_prompts": len(asked_rows),
         "n_models": len(gatherer.names),
         "n_outcomes": int(known.sum()),
+        "unmatched": gatherer.unmatched,
         "skipped": skipped,
         "blind": [item.name for item in everyone if item.blind],
         "overall": {item.name: correctness(item.p, asked.scores, asked.sources) for item in everyone},

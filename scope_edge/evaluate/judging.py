@@ -26,7 +26,7 @@ def compare(everyone: Sequence[Predictions], asked: Known, weights: Matrix) -> d
     for item in everyone:
         draws[item.name]["auroc"] = weighted_auroc(item.p[known], asked.scores[known], weights[:, prompt_of])
         draws[item.name]["auroc_inside"] = weighted_inside(item.p, asked.scores, asked.sources, weights)
-    return _differences(draws)
+    return _differences(draws, len(asked.scores))
 
 
 class Contest:
@@ -68,7 +68,7 @@ class Contest:
             "models": models,
             "n_prompts": len(self.pool.rows),
             "predictions": self.figures,
-            "differences": _differences(self.draws),
+            "differences": _differences(self.draws, len(self.pool.rows)),
             "routing": None,
             "routing_differences": {},
             "best_single": None,
@@ -84,7 +84,7 @@ class Contest:
         return entry | {
             "predictions": {name: {**row, "cost_relative_error": errors[name]} for name, row in self.figures.items()},
             "routing": routed.figures,
-            "routing_differences": _differences(routed.draws),
+            "routing_differences": _differences(routed.draws, len(self.pool.rows)),
             "best_single": singles[routed.best],
             "alpha_1_minus_best_single": routed.alpha_1_minus_best,
             "fixed_models": [
@@ -99,6 +99,7 @@ def equally(found: Sequence[Contest]) -> dict[str, Any]:
     """The pools weighted equally: means over pools, and ours minus every other with intervals."""
     routed = [entry.routed for entry in found if entry.routed is not None]
     predictions, routing = _mean_draws([entry.draws for entry in found]), _mean_draws([part.draws for part in routed])
+    n_prompts = sum(len(entry.pool.rows) for entry in found)
     figures: dict[str, dict[str, float]] = {}
     for name in routing:
         means = {key: float(np.mean([part.figures[name][key] for part in routed])) for key in METRICS}
@@ -107,9 +108,9 @@ def equally(found: Sequence[Contest]) -> dict[str, Any]:
         "predictions": {
             name: {key: float(draws[0]) for key, draws in entry.items()} for name, entry in predictions.items()
         },
-        "differences": _differences(predictions),
+        "differences": _differences(predictions, n_prompts),
         "routing": figures,
-        "routing_differences": _differences(routing),
+        "routing_differences": _differences(routing, n_prompts),
     }
 
 
@@ -132,9 +133,12 @@ def _mean_draws(parts: Sequence[Draws]) -> Draws:
     }
 
 
-def _differences(draws: Draws) -> dict[str, dict[str, dict[str, float]]]:
+def _differences(draws: Draws, n_prompts: int) -> dict[str, dict[str, dict[str, float]]]:
     if not draws:
         return {}
     (_, ours), *others = draws.items()
     gaps = {name: {key: ours[key] - theirs[key] for key in theirs} for name, theirs in others}
-    return {name: {key: interval(float(gap[0]), gap[1:]) for key, gap in entry.items()} for name, entry in gaps.items()}
+    return {
+        name: {key: interval(float(gap[0]), gap[1:], n_prompts) for key, gap in entry.items()}
+        for name, entry in gaps.items()
+    }

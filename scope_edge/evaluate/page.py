@@ -22,7 +22,7 @@ from scope_edge.evaluate.sheets import (
     source_sheets,
 )
 from scope_edge.evaluate.summary import summary
-from scope_edge.names import shown
+from scope_edge.names import counted, listed, shown
 from scope_edge.plots.canvas import png
 from scope_edge.whole_file import whole_file
 
@@ -167,7 +167,7 @@ def _sections(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 def _pool(name: str, pool: Mapping[str, Any], figures: Mapping[str, Figure]) -> str:
     models, sources = pool.get("models") or [], pool.get("sources") or []
-    about = f"{pool.get('n_prompts') or 0:,} prompts, {len(models)} models; sources: "
+    about = f"{counted(pool.get('n_prompts') or 0, 'prompt')}, {counted(len(models), 'model')}; sources: "
     about += ", ".join(shown(source) for source in sources) or "none named"
     if pool.get("best_single") is not None:
         about += f". Best Single: {shown(pool['best_single'])}"
@@ -209,6 +209,11 @@ def _run(report: Mapping[str, Any]) -> str:
     error = (report.get("input_tokens") or {}).get("median_relative_error")
     if error is not None:
         lines.append(f"input tokens: median relative error {error:.1%} (lower is better)")
+    lines += [
+        f"not judged, for only the {place} has them: {listed(names)}"
+        for place, names in (report.get("unmatched") or {}).items()
+        if names
+    ]
     lines += [f"skipped {shown(name)}: {reason}" for name, reason in (report.get("skipped") or {}).items()]
     return f"<ul>{''.join(f'<li>{escape(shown(line))}</li>' for line in lines)}</ul>" if lines else ""
 

@@ -77,7 +77,13 @@ def floor_sheets(control: Mapping[str, Any]) -> list[Sheet]:
     levels = list(entries[_TOGETHER])
     if not levels:
         return []
-    rows = [(shown(name), [Cell(_floor(entry[level])) for level in levels]) for name, entry in entries.items()]
+    # A pool without a prompt that all of its models answered has nothing to show.
+    known = {
+        name: entry for name, entry in entries.items() if any(entry[level].get("met") is not None for level in levels)
+    }
+    rows = [(shown(name), [Cell(_floor(entry[level])) for level in levels]) for name, entry in known.items()]
+    if not rows:
+        return []
     note = (
         "Higher is better, from the floor on: accuracy of the cheapest model with P at the floor or above, ± standard"
     )

@@ -15,7 +15,7 @@ from scope_edge.evaluate.names import OURS
 from scope_edge.evaluate.promises import budget_sheets, floor_sheets
 from scope_edge.evaluate.sheets import Sheet, joining_sheets, overall_sheets, pool_sheets
 from scope_edge.evaluate.summary import summary
-from scope_edge.names import shown
+from scope_edge.names import counted, listed, shown
 
 __all__ = ["show", "show_joining"]
 
@@ -25,7 +25,8 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     equal, pools, joining = (report.get(key) or {} for key in ("equal", "pools", "joining"))
     sheets = [*overall_sheets(report), *pool_sheets("the pools weighted equally", equal, brief=True)]
     for name, entry in pools.items():
-        where = f"{shown(name)}: {entry.get('n_prompts') or 0} prompts, {len(entry.get('models') or ())} models"
+        n_prompts, n_models = entry.get("n_prompts") or 0, len(entry.get("models") or ())
+        where = f"{shown(name)}: {counted(n_prompts, 'prompt')}, {counted(n_models, 'model')}"
         parts = {key: entry.get(key) for key in ("predictions", "routing")}  # the page has each pool's differences
         sheets += pool_sheets(where, parts, brief=True)
     control = report.get("control") or {}
@@ -35,6 +36,9 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     if error is not None:
         console.print(f"input tokens: median error {error:.1%}")
     show_joining(joining, console)
+    for place, names in (report.get("unmatched") or {}).items():
+        if names:
+            console.print(Text(f"not judged, for only the {place} has them: {listed(names)}"))
     for name, reason in (report.get("skipped") or {}).items():
         console.print(Text(f"skipped {shown(name)}: {shown(str(reason))}"))
     console.print(Text(" ".join(summary(report))))

@@ -98,7 +98,7 @@ def route(
         columns=columns,
         single=np.array([judge.model_cost[0], judge.model_accuracy[0]]),
         best=reference.best,
-        alpha_1_minus_best=interval(float(gap[0]), gap[1:]),
+        alpha_1_minus_best=interval(float(gap[0]), gap[1:], len(rows)),
     )
 
 

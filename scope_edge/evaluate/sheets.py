@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from scope_edge.evaluate.columns import COLUMNS, Column, finite
 from scope_edge.evaluate.names import ORACLE, OURS
-from scope_edge.names import shown
+from scope_edge.names import counted, shown
 
 __all__ = ["Cell", "Sheet", "joining_sheets", "novelty_sheets", "overall_sheets", "pool_sheets", "source_sheets"]
 
@@ -42,8 +42,11 @@ class Sheet:
 
 def overall_sheets(report: Mapping[str, Any]) -> list[Sheet]:
     """All predictors on all prompts, and ours against each."""
-    counts = f"{report.get('n_outcomes') or 0:,} outcomes of {report.get('n_models') or 0:,} models"
-    title = f"{counts} on {report.get('n_prompts') or 0:,} {report.get('split') or 'test'} prompts"
+    n_outcomes, n_models, n_prompts = (report.get(key) or 0 for key in ("n_outcomes", "n_models", "n_prompts"))
+    split = report.get("split") or "test"
+    title = (
+        f"{counted(n_outcomes, 'outcome')} of {counted(n_models, 'model')} on {counted(n_prompts, f'{split} prompt')}"
+    )
     rows = _merged(report.get("overall"), report.get("tokens"))
     return [*_compare(title, rows, _OVERALL), *_against("over all prompts", report.get("differences"))]
 
@@ -163,14 +166,18 @@ def _sheet(
 
 def _against(where: str, *parts: Mapping[str, Any] | None) -> list[Sheet]:
     rows = _merged(*parts)
-    keys = [key for key in _DIFFERENCES if any(row.get(key) for row in rows.values())]
+    entries = {key: [row[key] for row in rows.values() if row.get(key)] for key in _DIFFERENCES}
+    keys = [
+        key for key, found in entries.items() if any(finite(entry.get("difference")) is not None for entry in found)
+    ]
     if not keys:
         return []
     columns = [COLUMNS[key] for key in keys]
+    bounded = any(finite(entry.get("low")) is not None for key in keys for entry in entries[key])
     return [
         Sheet(
             f"{OURS} minus baseline, {where}",
-            f"{_which_way(columns)}; [95% paired bootstrap over prompts].",
+            f"{_which_way(columns)}{'; [95% paired bootstrap over prompts]' if bounded else ''}.",
             ["baseline", *(column.heading for column in columns)],
             [_direction(column) for column in columns],
             [(name, [_difference(COLUMNS[key], row.get(key)) for key in keys]) for name, row in rows.items()],

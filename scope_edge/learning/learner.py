@@ -57,6 +57,7 @@ class Learner:
         self._covariances: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         self._sample = Sample(limit, base.anchors.codes.shape[1], base.anchors.loadings.shape[1])
         self._results = np.empty((0, 4), np.int16)
+        self._n_scored = np.zeros(len(base.names), np.int64)
 
     def copy(self) -> Learner:
         """One that learns by itself; only one of the two may go on, since they share room for what is to come."""
@@ -75,6 +76,7 @@ class Learner:
         lengths = [self._log_tokens(outcome, column) for (_, outcome), column in zip(known, columns, strict=True)]
         for (_, outcome), column, length in zip(known, columns, lengths, strict=True):
             self._move(column, outcome.loadings.astype(np.float64), outcome.score, length)
+            self._n_scored[column] += not math.isnan(outcome.score)
         self._keep(known, columns, lengths)
         self.estimator = self._estimated(sorted(set(columns)))
         return self.estimator
@@ -98,8 +100,10 @@ class Learner:
             [f"learned:{number}" for number in rows.numbers.tolist()], rows.codes, rows.scales,
             rows.loadings.astype(np.float16), np.where(counted, off**2, np.nan).astype(np.float16),
         )  # fmt: skip
+        counts = zip(prints.cards, self._n_scored.tolist(), strict=True)
         return grown, replace(
             prints,
+            cards=[replace(card, n_outcomes=card.n_outcomes + n) for card, n in counts],
             scores=np.concatenate((prints.scores, encode_scores(scores))),
             log_tokens=np.concatenate((prints.log_tokens, encode_lengths(lengths))),
         )

@@ -12,6 +12,8 @@ from scope_edge.rows import polars_module, read_frame
 
 __all__ = ["anchor_questions"]
 
+_REMEDY = "docs/fingerprint.md says what it holds."
+
 
 def anchor_questions(anchors: AnchorSet, folder: str | Path) -> list[Question]:
     """The anchors that a table folder has the prompt and the answer of, in the order of the anchors.
@@ -53,14 +55,20 @@ def anchor_questions(anchors: AnchorSet, folder: str | Path) -> list[Question]:
             f"No anchor of the bundle is in {folder}",
             expected="their prompts in queries.parquet and answers in answers.parquet",
             got=f"{len(queries)} queries and {len(answers)} answers of others",
+            remedy="Give the table that the bundle was built from, with the answers to its training prompts.",
         )
     return found
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    frame = read_frame(path, polars_module().read_parquet)
+    frame = read_frame(path, polars_module().read_parquet, remedy=_REMEDY)
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        raise OutcomesError(f"{path.name} lacks columns", expected=", ".join(columns), got=", ".join(frame.columns))
+        raise OutcomesError(
+            f"{path.name} lacks columns",
+            expected=", ".join(columns),
+            got=", ".join(frame.columns),
+            remedy=_REMEDY,
+        )
     rows: list[dict[str, Any]] = frame.to_dicts()
     return rows

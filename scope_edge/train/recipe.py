@@ -107,8 +107,9 @@ def train(
     if not len(rows):
         raise TrainingError(
             f"{data} has nothing to train on",
-            expected=f"models with at least {MIN_OUTCOMES} outcomes in split=train",
-            got=f"{len(columns)} such models",
+            expected=f"a model with at least {MIN_OUTCOMES} outcomes in split=train and a role other than join",
+            got=f"at most {_most_outcomes(table)}",
+            remedy="Collect more outcomes, or build on the shipped encoder, which needs no training.",
         )
     prompts = [check_prompt(table.prompts[row]) for row in rows]
     texts = prompts + _corpus(data, prompts, recipe)
@@ -201,6 +202,12 @@ def train(
     )  # fmt: skip
     progress.advance(task)
     return report
+
+
+def _most_outcomes(table: OutcomeTable) -> int:
+    """Of a model that may be trained on, in split=train."""
+    counts = np.isfinite(table.scores[table.rows("train")]).sum(axis=0).tolist()
+    return max((count for count, row in zip(counts, table.models, strict=True) if row.role != "join"), default=0)
 
 
 def _corpus(data: Path, prompts: Sequence[str], recipe: Recipe) -> list[str]:

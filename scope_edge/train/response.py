@@ -28,6 +28,9 @@ __all__ = ["Labels", "ResponseModel", "lexical_features", "outcome_loss", "teach
 
 Array = NDArray[np.float32]
 
+_USUAL_TOKENS = 200
+"""Output tokens of an answer where no table tells: the median of what the shipped bundle expects."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -136,8 +139,8 @@ def teach(
         torch.manual_seed(seed * 1000 + member)
         model = ResponseModel(features.shape[1], n_models, rank, length_rank, width=384)
         with torch.no_grad():  # start from the means, which the latents then refine
-            model.theta[:, 0] = _start(scores, logit=True)
-            model.psi[:, 0] = _start(lengths, logit=False)
+            model.theta[:, 0] = torch.logit(_start(scores, 0.5).clamp(0.02, 0.98))
+            model.psi[:, 0] = _start(lengths, float(np.log1p(_USUAL_TOKENS)))
         kept = torch.from_numpy(np.flatnonzero(fold_of != fold) if folds > 1 else np.arange(n_labelled))
         latents = [model.theta, model.psi]
         rest = [*model.trunk.parameters(), *model.head.parameters()]
@@ -169,12 +172,11 @@ def teach(
     return totals[0], totals[1]
 
 
-def _start(values: torch.Tensor, *, logit: bool) -> torch.Tensor:
+def _start(values: torch.Tensor, usual: float) -> torch.Tensor:
+    """The mean of every model, shrunk towards that of all; the usual where nothing is known."""
     known = ~values.isnan()
-    n = known.sum(0)
-    overall = values[known].mean() if bool(known.any()) else torch.tensor(0.5)
-    mean = (values.nan_to_num().sum(0) + 10 * overall) / (n + 10)
-    return torch.logit(mean.clamp(0.02, 0.98)) if logit else mean
+    overall = values[known].mean() if bool(known.any()) else torch.tensor(usual)
+    return (values.nan_to_num().sum(0) + 10 * overall) / (known.sum(0) + 10)
 
 
 def _folds(texts: Sequence[str], folds: int) -> NDArray[np.intp]:
