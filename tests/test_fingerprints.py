@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -23,6 +23,7 @@ from scope_edge.fingerprints import (
     encode_lengths,
     encode_scores,
     fit_fingerprint,
+    length_spread,
     spread_of,
 )
 
@@ -109,6 +110,38 @@ def test_errors_are_taken_to_the_usual_noise():
     assert np.mean(smear**noise) == pytest.approx(np.exp(errors).mean(), rel=1e-6)
 
 
+def test_the_population_counts_as_much_as_50_lengths():
+    quantiles, smear = length_spread(np.zeros(50), np.ones(50), POPULATION)
+    assert quantiles == pytest.approx(POPULATION.length_quantiles / 2)
+    assert smear == pytest.approx((1 + POPULATION.smear) / 2)
+
+
+def test_lengths_where_all_models_vary_more_make_no_model_vary_more():
+    told = evidence([1.0] * 40, [4.0, 6.0, np.nan, 5.0] * 10)
+    noisy = replace(told, noise=np.tile([4.0, 4.0, 1.0, 4.0], 10))
+    usual, among = (fit_fingerprint(one, POPULATION, reach=0.5) for one in (told, noisy))
+    assert np.array_equal(among.psi_mean, usual.psi_mean)
+    # Of 30 lengths and a population of 50: the first part is taken to the usual noise, which is a half of theirs.
+    wider = np.sqrt(1 + 1 / usual.psi_precision[0, 0] / POPULATION.length_noise)
+    rest = POPULATION.length_quantiles * 50 / 80
+    assert among.length_quantiles / wider - rest == pytest.approx((usual.length_quantiles / wider - rest) / 2)
+
+
+def test_scores_count_by_their_weights():
+    told = evidence([1.0, 0.0, 0.0], [np.nan] * 3)
+    once, weighted = (
+        fit_fingerprint(replace(told, weights=np.array(weights)), POPULATION, reach=0.5).theta_mean[0]
+        for weights in ([1.0, 1.0, 1.0], [1.0, 0.1, 0.1])
+    )
+    assert weighted > once + 0.1
+
+
+def test_a_model_that_joins_is_calibrated_as_the_population_and_far_errors_count_as_three():
+    part = fit_fingerprint(evidence([1.0], [5.0]), POPULATION, reach=0.5)
+    np.testing.assert_array_equal(part.calibration, POPULATION.calibration)
+    assert spread_of(np.array([9.0, 0.0]), np.ones(2))[1] == pytest.approx((np.exp(3) + 1) / 2)
+
+
 def test_only_the_direction_that_was_asked_is_learned():
     part = fit_fingerprint(evidence([1.0] * 50, [np.nan] * 50), POPULATION, reach=0.5)
     assert part.theta_mean[0] > POPULATION.theta_mean[0] + 0.5
@@ -156,3 +189,6 @@ def test_cards_and_tensors_must_be_of_the_same_models(small_bundle):
     cards = [ModelCard.from_json(entry) for entry in bundle.models]
     with pytest.raises(BundleError, match="disagree"):
         Fingerprints.from_tensors(bundle.fingerprints, cards[1:])
+    few = {**bundle.fingerprints, "smear": bundle.fingerprints["smear"][1:]}
+    with pytest.raises(BundleError, match="disagree"):
+        Fingerprints.from_tensors(few, cards)
