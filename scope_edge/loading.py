@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scope_edge.anchors import AnchorSet
-from scope_edge.bundle import Bundle
+from scope_edge.bundle import Bundle, encoder_hash
 from scope_edge.candidates import USUAL_COST_BIAS
 from scope_edge.cards import ModelCard
 from scope_edge.dial import Dial
@@ -39,7 +39,7 @@ def load_parts(bundle: Bundle) -> tuple[Encoder, Estimator]:
             raise BundleError(f"{bundle.path / 'config.json'} is incomplete", got=f"no {section!r}")
     of_encoder, lookup, reach, alpha, novelty = (bundle.config[section] for section in _SECTIONS)
     encoder = Encoder(bundle.path, of_encoder)
-    if not bundle.is_current():
+    if not bundle.is_current() and encoder_hash(bundle.path) != of_encoder.get("hash"):
         raise BundleError(f"The bundle {bundle.path} was replaced while it was read", remedy="Load it again.")
     anchors = AnchorSet.from_tensors(bundle.anchors, bundle.anchor_labels, bundle.index_file)
     prints = Fingerprints.from_tensors(bundle.fingerprints, [ModelCard.from_json(entry) for entry in bundle.models])

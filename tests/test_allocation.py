@@ -101,6 +101,25 @@ def test_where_the_cheapest_choice_varies_too_much_a_steadier_one_may_fit():
     assert not allocate(p, cost, p90, np.arange(2, dtype=np.int32), 1.05, Spread(0.05, 0.05)).met
 
 
+@given(
+    seed=st.integers(0, 2**32 - 1), n=st.integers(1, 4), n_models=st.integers(1, 4), bias=st.floats(0, 0.3),
+)  # fmt: skip
+@settings(max_examples=100, deadline=None)
+def test_a_plan_fits_the_budget_that_it_may_cost_at_most(seed, n, n_models, bias):
+    p, cost = tables(seed, n, n_models)
+    p90, spread, order = 1.8 * cost, Spread(0.05, bias), np.arange(n_models, dtype=np.int32)
+    found = allocate(p, cost, p90, order, 1.5 * float(cost.sum()), spread)
+    again = allocate(p, cost, p90, order, found.at_most_usd, spread)
+    assert again.met
+    assert taken(p, again.best) >= taken(p, found.best) * (1 - 1e-12)
+
+
+def test_a_step_to_a_steadier_model_may_fit_again():
+    p, cost, p90 = np.array([[0.5, 0.6, 0.9]]), np.array([[1.0, 1.1, 1.2]]), np.array([[1.1, 2.6, 1.3]])
+    found = allocate(p, cost, p90, np.arange(3, dtype=np.int32), 1.45, Spread(0.05, 0.05))
+    assert (found.best.tolist(), found.met) == ([2], True)
+
+
 def test_more_than_enough_buys_the_most_accurate_model_everywhere():
     p, cost = tables(2, 50, 4)
     found = allocate(p, cost, cost, np.arange(4, dtype=np.int32), 2 * cost.sum(), NEUTRAL)

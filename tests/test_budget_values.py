@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from comparing import crafted
 
-from scope_edge import Budget, Tradeoff
+from scope_edge import Budget, Cheapest, Tradeoff
 
 TWO = crafted([0.5, 0.9], [0.001, 0.02], ["cheap", "dear"], p90=[0.002, 0.03])
 
@@ -50,3 +50,20 @@ def test_a_decision_says_the_risk_that_its_policy_counts_with():
     for within, risk in ((Tradeoff(risk=0.1), 0.1), (None, 0.5)):
         with Budget(1, within=within) as budget:
             assert budget.decide(TWO).risk == risk
+
+
+def test_where_the_nearest_choice_is_too_dear_the_best_of_the_rest_is_taken():
+    with Budget(0.02, within=Cheapest(0.95), expected_calls=1) as budget:
+        decision = budget.decide(TWO)
+        assert (decision.model, decision.met) == ("cheap", False)
+        assert decision.ticket
+        assert "P = 0.95" in decision.reason
+        assert decision.reason.endswith("for more than is left; of the others the best trade is taken")
+
+
+def test_where_every_model_takes_more_than_one_call_may_the_cheapest_is_taken():
+    with Budget(0.0039, expected_calls=2) as budget:
+        three = crafted([0.5, 0.7, 0.9], [1e-3, 1.2e-3, 2e-3], ["a", "b", "c"], p90=[2e-3, 2.5e-3, 3.5e-3])
+        decision = budget.decide(three)
+        assert decision.model == "a"
+        assert decision.reason == "the cheapest that fits: every model would take more than the 0.0019 USD of one call"

@@ -63,14 +63,19 @@ def test_a_bundle_that_never_comes_is_an_error(folder, monkeypatch):
     assert 0 < sum(waits) < 1
 
 
-def test_an_encoder_that_may_be_of_another_bundle_is_refused(folder, smaller, monkeypatch):
-    opened = loading.Encoder
+@pytest.mark.parametrize("encoder", ["the same", "another"])
+def test_a_bundle_that_is_replaced_before_its_encoder_is_read_needs_the_same_one(folder, smaller, monkeypatch, encoder):
+    opened, names = loading.Encoder, Router.load(folder).models
 
     def replacing(path, config):
         put(smaller, folder)
         return opened(path, config)
 
     monkeypatch.setattr(loading, "Encoder", replacing)
+    if encoder == "the same":
+        assert Router.load(folder).models == names
+        return
+    monkeypatch.setattr(loading, "encoder_hash", lambda _: "of another")
     with pytest.raises(BundleError, match="replaced while it was read"):
         Router.load(folder)
 

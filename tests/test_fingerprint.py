@@ -569,15 +569,24 @@ def test_a_damaged_line_is_named_with_a_remedy(tmp_path):
 def test_a_ledger_of_calls_that_came_to_nothing_is_begun_anew(tmp_path):
     with Ledger(tmp_path / "ledger", {"model": "wrong"}) as ledger:
         ledger.send({"a": 0.5, "b": 0.5})
-        ledger.free(["a"])
+        ledger.free({"a": 0.0})
     with pytest.raises(UsageError, match="another run"):  # b may have been charged for
         Ledger(tmp_path / "ledger", {"model": "right"})
     with Ledger(tmp_path / "ledger", {"model": "wrong"}) as ledger:
         assert (ledger.cost_usd, ledger.unfinished) == (0.5, ["a", "b"])
-        ledger.free(["b"])
+        ledger.free({"b": 0.0})
     for _ in range(2):
         with Ledger(tmp_path / "ledger", {"model": "right"}) as ledger:
             assert (ledger.sent, ledger.cost_usd) == ({}, 0)
+
+
+def test_a_call_that_came_to_nothing_counts_as_what_it_is_known_to_have_cost(tmp_path):
+    for _ in range(2):  # as noted, and as read again
+        with Ledger(tmp_path / "ledger", {}) as ledger:
+            if not ledger.sent:
+                ledger.send({"a": 0.5, "b": 0.5, "c": 0.5})
+                ledger.free({"a": 0.125, "b": 0.0})
+            assert (ledger.cost_usd, ledger.lost_usd) == (0.625, 0.625)
 
 
 def test_a_ledger_is_written_by_one_run_at_a_time(tmp_path):

@@ -382,14 +382,15 @@ def test_a_full_disk_is_no_reason_to_count_what_is_forgotten(small_bundle, journ
 
 
 def test_what_is_left_and_cannot_be_read_is_told_of_what_was_deleted(small_bundle, journal):
-    router = loaded(small_bundle, journal)
-    for name in router.models[:2]:
-        router.record(ASKED, name, score=0)
+    router = Router.load(small_bundle, journal=journal, keep_text=True)
+    router.record("The password is swordfish.", router.models[0], score=0)
+    router.record(ASKED, router.models[1], score=0)
     with sqlite3.connect(journal) as connection:
         connection.execute("UPDATE outcomes SET scale = 7 WHERE number = 2")
     connection.close()
     with pytest.raises(JournalError, match=r"is deleted, but counts until .* a bad scale in outcome 2"):
         router.forget(router.models[0])
+    assert not any(b"swordfish" in path.read_bytes() for path in journal.parent.glob(f"{journal.name}*"))
     assert router.forget(router.models[1]) == 1
     assert same(router.estimate(ASKED), Router.load(small_bundle).estimate(ASKED))
 

@@ -287,7 +287,7 @@ def test_equal_predictors_differ_by_zero():
     judge = truth.under(resample_weights(60, 50, 0))
     ours, theirs = (measure(follow(p.copy(), truth.costs, truth), judge) for _ in range(2))
     for name in METRICS:
-        assert interval(0.0, ours[name] - theirs[name]) == {"difference": 0, "low": 0, "high": 0, "se": 0}
+        assert interval(0.0, ours[name] - theirs[name], 400) == {"difference": 0, "low": 0, "high": 0, "se": 0}
 
 
 def test_a_router_that_always_takes_best_single_reaches_it_exactly():
@@ -319,7 +319,7 @@ def test_resampled_weights_count_draws():
 
 def test_the_interval_of_a_mean_is_that_of_theory():
     x = np.random.default_rng(0).normal(3, 2, 400)
-    result = interval(x.mean(), resample_weights(400, 4000, 0) @ x / 400)
+    result = interval(x.mean(), resample_weights(400, 4000, 0) @ x / 400, 400)
     se = x.std() / 20
     assert result["difference"] == x.mean()
     assert result["se"] == pytest.approx(se, rel=0.05)
@@ -327,5 +327,5 @@ def test_the_interval_of_a_mean_is_that_of_theory():
 
 
 def test_undefined_draws_are_left_out():
-    assert interval(2.0, np.array([1.0, NAN, 3.0, np.inf]))["se"] == pytest.approx(math.sqrt(2))
-    assert math.isnan(interval(2.0, np.array([NAN, 1.0]))["low"])
+    assert interval(2.0, np.array([1.0, NAN, 3.0, np.inf]), 400)["se"] == pytest.approx(math.sqrt(2))
+    assert math.isnan(interval(2.0, np.array([NAN, 1.0]), 400)["low"])

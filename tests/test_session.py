@@ -89,6 +89,17 @@ def test_a_free_session_chooses_every_turn_as_route_does(router):
         assert session.route(turn).model == router.route(turn, alpha=0.6).model
 
 
+def test_a_free_session_explains_itself_where_its_limits_hold_for_the_turn_alone(router):
+    router = with_prices(router, 1.0, None)
+    ceiling = 1.02 * float(router.estimate("hi there").cost_usd.min())
+    session = router.session("free", max_cost_usd=ceiling)
+    session.route("hi there")
+    session.answered(output_tokens=50_000)
+    decision = session.route("hi there")
+    assert decision.met
+    assert decision.model in str(decision.explain())
+
+
 def test_where_reading_costs_nothing_sticky_is_free(router):
     with_prices(router, 0.0, 0.0)
     sticky, free = router.session("sticky", alpha=0.6), router.session("free", alpha=0.6)

@@ -24,7 +24,7 @@ from scope_edge.budget.pacing import (
     value_for,
 )
 from scope_edge.budget.periods import Per, Span, span_at
-from scope_edge.budget.reasons import aim, nothing_fits
+from scope_edge.budget.reasons import aim, cheapest, nothing_fits, too_dear
 from scope_edge.dial import Dial
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
@@ -319,21 +319,26 @@ class Budget:
                 left = max(self._left(period), 0)
                 ahead = self._calls_ahead(pace, span.share(now_s))
                 value_usd = self._value_usd(pace, ahead, left / NANO, dial)
-                this = options.row(row)
-                fits = this.open & (p90_nano[row] <= left)
+                this, unmet, affordable = options.row(row), options.reasons[row], p90_nano[row] <= left
+                if unmet and not (this.open & affordable).any():
+                    this, unmet = this._replace(open=self._within.permitted(estimates)[None]), too_dear(unmet)
+                fits = this.open & affordable
                 if not fits.any():
                     (column,) = this.best(0.0, order).tolist()
-                    cheapest, cost_usd = estimates.models[column], float(p90[row, column])
-                    reason = nothing_fits(left / NANO, self._limit / NANO, span, cheapest, cost_usd)
+                    least, least_usd = estimates.models[column], float(p90[row, column])
+                    reason = nothing_fits(left / NANO, self._limit / NANO, span, least, least_usd)
                     chosen.append(_Chosen(column, value_usd, False, reason, ""))
                     continue
                 share_usd = largest_share(left / NANO, ahead, float(pace.curve[0]))
                 modest = fits & (p90_nano[row] <= share_usd * NANO)
-                (column,) = this._replace(open=modest if modest.any() else fits).best(value_usd, order).tolist()
+                is_modest = modest.any()
+                if not is_modest:
+                    modest = fits & (p90_nano[row] == p90_nano[row][fits[0]].min())
+                (column,) = this._replace(open=modest).best(value_usd, order).tolist()
                 (better,) = this.best(value_usd, order).tolist()
                 ticket = self._reserve(period, now_s, estimates.models[column], int(p90_nano[row, column]))
                 other = None if better == column else estimates.models[better]
-                reason = options.reasons[row] or aim(value_usd, share_usd, other)
+                reason = unmet or (aim(value_usd, share_usd, other) if is_modest or not other else cheapest(share_usd))
                 chosen.append(_Chosen(column, value_usd, bool(options.met[row]), reason, ticket))
             period.pace = pace.to_bytes()
             self._ledger.write_period(period)

@@ -27,6 +27,7 @@ from scope_edge.cli.options import (
 )
 from scope_edge.errors import MissingExtraError, UsageError
 from scope_edge.fingerprints import OWN_LENGTHS_FROM
+from scope_edge.plots.canvas import drawing
 
 __all__ = ["register"]
 
@@ -201,6 +202,9 @@ def evaluate(
     except ImportError as error:
         raise MissingExtraError("Evaluating", error.name or "scikit-learn", "evaluate") from error
     _check_places(out, page)
+    if page is not None:
+        with drawing():  # before the work, for it may be missing
+            pass
     with progress_bars() as bars:
         report = harness.evaluate(
             data, bundle, split=split, sources=split_names(sources), pools=pool, work=work / "teacher",

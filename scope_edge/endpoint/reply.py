@@ -110,12 +110,13 @@ class Reply:
 
     def close(self, price: Price, first_token_s: float | None, seconds: float) -> Answer | Failure:
         """The answer, or why it is none."""
-        if self.finish_reason in _FILTERED or self.refusal:
-            return Failure("refused", None, False, f"the answer was withheld ({self.finish_reason or 'refusal'})")
-        if self.finish_reason is None:
-            return Failure("cut", None, False, "the answer ended before it was finished")
         usage, text = self.usage, "".join(self.text)
         cost_usd = None if usage is None else usage.cost_usd(price)
+        if self.finish_reason in _FILTERED or self.refusal:
+            said = f"the answer was withheld ({self.finish_reason or 'refusal'})"
+            return Failure("refused", None, False, said, cost_usd=cost_usd)
+        if self.finish_reason is None:
+            return Failure("cut", None, False, "the answer ended before it was finished")
         if not text.strip() and self.finish_reason != "length":
             said = f"the answer has no text (finish_reason {self.finish_reason})"
             return Failure("empty", 200, False, said, cost_usd=cost_usd)

@@ -124,7 +124,8 @@ def explain(decision: Decision) -> Explanation:
     order = estimates.candidates.order
     within = rule.within(estimates)[0]
     below = above = None
-    if decision.met and rule.choose(estimates).best[0] == column:
+    # A free session's limits are about the turn alone, and may not hold for what is counted here.
+    if decision.met and within.any() and rule.choose(estimates).best[0] == column:
         chosen_among = turns(counted.p, np.where(within, counted.cost, np.inf), order)
         below, above = flips(chosen_among, estimates, column, by_dial=decision.alpha is not None)
     everywhere = turns(estimates.p_correct.astype(np.float64), estimates.cost_usd.astype(np.float64), order)

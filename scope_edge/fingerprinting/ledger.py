@@ -111,9 +111,9 @@ class Ledger:
         self._append(entry)
         self._take(entry)
 
-    def free(self, questions: Sequence[str]) -> None:
-        """Note that the last call of these questions gave nothing and cannot have been charged for."""
-        entry = {"free": list(questions)}
+    def free(self, cost_usd: Mapping[str, float]) -> None:
+        """Note that the last calls of some questions gave nothing, and what each has cost: 0 if not charged for."""
+        entry = {"free": list(cost_usd), "sent": {name: usd for name, usd in cost_usd.items() if usd}}
         self._append(entry)
         self._take(entry)
 
@@ -124,13 +124,11 @@ class Ledger:
         self._take(entry)
 
     def _take(self, entry: Mapping[str, Any]) -> None:
-        if "sent" in entry:
-            for name, usd in entry["sent"].items():
-                self.sent.setdefault(name, []).append(float(usd))
-        elif "free" in entry:
-            for name in entry["free"]:
-                self.sent[name].pop()
-        else:
+        for name in entry.get("free", ()):
+            self.sent[name].pop()
+        for name, usd in entry.get("sent", {}).items():
+            self.sent.setdefault(name, []).append(float(usd))
+        if "record" in entry:
             record = Record(**entry["record"])
             self.records[record.id] = record
 

@@ -230,7 +230,8 @@ class Fingerprinting:
                 task.cancel()
         for _, failure in failed:
             if failure.final or (len(failed) == len(rows) and self._is_general(failure, alone=len(rows) == 1)):
-                self.ledger.free([self.questions[row].id for row, each in failed if not each.paid])
+                costs_usd = {self.questions[row].id: each.cost_usd if each.paid else 0.0 for row, each in failed}
+                self.ledger.free({name: usd for name, usd in costs_usd.items() if usd is not None})
                 kept = "What was answered is kept: run" if self.ledger.records else "Run"
                 again = f"{kept} the same command again when this is put right."
                 raise EndpointError(

@@ -108,6 +108,7 @@ class Experience:
         try:
             return n, self.caught_up()
         except JournalError as error:
+            self.journal.clear()
             raise JournalError(
                 f"What was to be forgotten is deleted, but counts until the rest can be read: {error.what}",
                 expected=error.expected, got=error.got, remedy=error.remedy,

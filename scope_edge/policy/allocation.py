@@ -108,14 +108,16 @@ def allocate(
     def at_most(best: NDArray[np.int64]) -> float:
         return float(spread.at_most(_sum(cost, best), _sum(squares, best), n))
 
+    limit_usd = budget_usd * (1 + 1e-12)  # the same sum may come out a little higher in another order
     totals = _sum(cost, cheapest) + np.concatenate(([0.0], np.cumsum(more)))
     sums = _sum(squares, cheapest) + np.concatenate(([0.0], np.cumsum(wider)))
     likely = spread.at_most(totals, sums, n)
-    taken = (len(likely) if (likely <= budget_usd).all() else int((likely <= budget_usd).argmin())) - 1
+    # The last that fits: a step to a model whose costs vary less may lower what the plan costs at most.
+    taken = int(np.flatnonzero(np.append(True, likely <= limit_usd))[-1]) - 1
     if taken < 0:
         # The cheapest choices may vary more than others do, which then are the ones that surely fit.
         steady = np.where(open_, spread.at_most(np.where(open_, cost, 0), squares, 1), np.inf).argmin(axis=1)
-        if at_most(steady) > budget_usd:
+        if at_most(steady) > limit_usd:
             return Allocation(cheapest, False, at_most(cheapest), 0.0, 0.0)
         most = float(np.where(open_, p, 0).max(axis=1).sum())
         return Allocation(steady, True, at_most(steady), 0.0, 1 - _sum(p, steady) / most if most else 0.0)
@@ -127,7 +129,7 @@ def allocate(
     # What the margin leaves of the budget for expected costs.
     room = budget_usd - float(likely[taken] - totals[taken])
     filled = _fill(best, p, cost, steps, taken, room - float(totals[taken]))
-    if at_most(filled) <= budget_usd:
+    if at_most(filled) <= limit_usd:
         best = filled
     solved = 0.0  # the room for which no plan is better
     if n <= (EXACT_UP_TO if spread.risk == 0.5 else EXACT_WITH_MARGIN_UP_TO):
@@ -136,7 +138,7 @@ def allocate(
             if exact is None:
                 break
             over = at_most(exact) - budget_usd
-            if over > 0:
+            if over > limit_usd - budget_usd:
                 room -= over
                 continue
             # Another plan needs another margin: what this one leaves may buy more.

@@ -96,6 +96,8 @@ def frontier(name: str, pool: Mapping[str, Any], looks: Mapping[str, dict[str, A
         handles.append(star)
         labels.append(f"Best Single: {short_name(str(model['model']), 24)}")
     axes.set_xscale("log")
+    if axes.dataLim.width == 0:  # all cost the same: a range of no width cannot be drawn
+        axes.set_xlim(axes.dataLim.x0 / 2, axes.dataLim.x0 * 2)
     axes.set_ylim(None, max(1.0, axes.dataLim.y1) + 0.01)
     axes.set_xlim(axes.get_xlim())
     if ORACLE in curves:  # nobody gets above it, nor above its last point at any cost
