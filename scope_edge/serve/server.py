@@ -37,13 +37,12 @@ def check_host(config: Config, host: str) -> None:
 def serve(config: Config, chooser: Chooser, host: str, port: int, on_ready: Callable[[str], Any]) -> None:
     """Listen until the process is told to stop; calls `on_ready` with the address when clients can connect.
 
-    `check_host` is the caller's to ask, before anything is loaded.
-
     Raises
     ------
-    UsageError
-        The address cannot be used.
+    ConfigError, UsageError
+        The address may not or cannot be used.
     """
+    check_host(config, host)  # the command has asked before it loaded anything; others may not
     listening = listen(host, port)
     chooser.router.warmup()
     listening.listen(1024)
