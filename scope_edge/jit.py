@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import logging
 import os
 import sys
 import threading
@@ -21,6 +22,8 @@ import numpy as np
 from scope_edge.kernels import plain
 
 __all__ = ["Kernels", "Reading", "kernels", "start_warmup", "warmup"]
+
+log = logging.getLogger("scope_edge.jit")
 
 
 class Reading(NamedTuple):
@@ -133,18 +136,20 @@ def _compile() -> None:
         return
     try:
         _exercise(_import_kernels())
-    except Exception:
+    except Exception as error:
         # numba finds no writable place for its cache, neither beside the package nor in the home directory, or a full
-        # disk, or a damaged cache, of which it says what pickle says: let it use one that ends with this process.
+        # disk, or a damaged cache, of which it says what pickle says, and that may be anything: let it use a cache that
+        # ends with this process. What has other reasons fails there again, and is raised.
         import tempfile
 
+        log.info("The kernels' cache cannot be used (%s: %s)", type(error).__name__, error)
         try:
             folder = tempfile.mkdtemp(prefix="scope-edge-")
             atexit.register(_remove, folder, os.getpid())
             numba.config.CACHE_DIR = folder
             _exercise(_import_kernels(anew=True))
-        except (OSError, RuntimeError):
-            return
+        except (OSError, RuntimeError) as again:
+            log.info("The kernels cannot be compiled (%s: %s)", type(again).__name__, again)
 
 
 def _exercise(modules: tuple[Any, ...]) -> None:

@@ -13,7 +13,6 @@ from openai_server import serving
 from test_fingerprint import recorded, write_questions
 
 from scope_edge import Price, Router
-from scope_edge.cli import main
 from scope_edge.questions.probe.generating import probe_items
 
 
@@ -23,7 +22,7 @@ def asked(table_folder):
 
 
 @pytest.fixture
-def fingerprint(asked, small_bundle, tmp_path, monkeypatch, capsys):
+def fingerprint(asked, small_bundle, tmp_path, monkeypatch, cli):
     """Runs the command on the generated questions; gives its exit code, output and errors."""
     file = write_questions(tmp_path / "questions.jsonl", asked[0])
 
@@ -35,14 +34,8 @@ def fingerprint(asked, small_bundle, tmp_path, monkeypatch, capsys):
             "--bundle": str(small_bundle), "--out": str(tmp_path / "out"),
         }  # fmt: skip
         parts = [part for pair in given.items() for part in pair]
-        monkeypatch.setattr(sys, "argv", ["scope-edge", "fingerprint", model, *parts, *options])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        ran = cli("fingerprint", model, *parts, *options)
+        return ran.code, ran.out, ran.err
 
     return run
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self, get_args
 
 import numpy as np
 
+from scope_edge.budget.choosing import choose
 from scope_edge.budget.ledger import NANO, Entry, Ledger, Period
 from scope_edge.budget.pacing import (
     Pace,
@@ -24,12 +25,12 @@ from scope_edge.budget.pacing import (
     value_for,
 )
 from scope_edge.budget.periods import Per, Span, span_at
-from scope_edge.budget.reasons import aim, cheapest, nothing_fits, too_dear
+from scope_edge.budget.reasons import nothing_fits
 from scope_edge.dial import Dial
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 from scope_edge.policy import Decision, Plan, Policy
-from scope_edge.policy.decision import expect_a_batch, expect_one_prompt
+from scope_edge.policy.decision import expect
 from scope_edge.ranges import is_number
 
 __all__ = ["Budget", "OpenCall"]
@@ -141,7 +142,7 @@ class Budget:
         ------
         BudgetError, UnknownModelError, UsageError
         """
-        expect_one_prompt(estimates)
+        expect(estimates, batch=False)
         (chosen,) = self._choose(estimates)
         return Decision(
             model=estimates.models[chosen.column],
@@ -164,7 +165,7 @@ class Budget:
         ------
         BudgetError, UnknownModelError, UsageError
         """
-        expect_a_batch(estimates)
+        expect(estimates, batch=True)
         chosen = self._choose(estimates)
         best = np.array([choice.column for choice in chosen], np.int64)
         met = np.array([choice.met for choice in chosen], np.bool_)
@@ -300,8 +301,8 @@ class Budget:
 
     def _choose(self, estimates: Estimates) -> list[_Chosen]:
         """Choose for each prompt, and reserve, in one transaction; what needs no ledger is worked out before."""
-        order, dial = estimates.candidates.order, estimates.candidates.dial
-        options = self._within.options(estimates)
+        names, order, dial = estimates.models, estimates.candidates.order, estimates.candidates.dial
+        options, permitted = self._within.options(estimates), self._within.permitted(estimates)
         curves = [
             spend_curve(p, np.where(within, cost, np.inf))
             for p, cost, within in zip(options.p, options.cost, options.open, strict=True)
@@ -319,27 +320,17 @@ class Budget:
                 left = max(self._left(period), 0)
                 ahead = self._calls_ahead(pace, span.share(now_s))
                 value_usd = self._value_usd(pace, ahead, left / NANO, dial)
-                this, unmet, affordable = options.row(row), options.reasons[row], p90_nano[row] <= left
-                if unmet and not (this.open & affordable).any():
-                    this, unmet = this._replace(open=self._within.permitted(estimates)[None]), too_dear(unmet)
-                fits = this.open & affordable
-                if not fits.any():
-                    (column,) = this.best(0.0, order).tolist()
-                    least, least_usd = estimates.models[column], float(p90[row, column])
-                    reason = nothing_fits(left / NANO, self._limit / NANO, span, least, least_usd)
-                    chosen.append(_Chosen(column, value_usd, False, reason, ""))
-                    continue
                 share_usd = largest_share(left / NANO, ahead, float(pace.curve[0]))
-                modest = fits & (p90_nano[row] <= share_usd * NANO)
-                is_modest = modest.any()
-                if not is_modest:
-                    modest = fits & (p90_nano[row] == p90_nano[row][fits[0]].min())
-                (column,) = this._replace(open=modest).best(value_usd, order).tolist()
-                (better,) = this.best(value_usd, order).tolist()
-                ticket = self._reserve(period, now_s, estimates.models[column], int(p90_nano[row, column]))
-                other = None if better == column else estimates.models[better]
-                reason = unmet or (aim(value_usd, share_usd, other) if is_modest or not other else cheapest(share_usd))
-                chosen.append(_Chosen(column, value_usd, bool(options.met[row]), reason, ticket))
+                # In USD of whole nano, as the ledger counts.
+                choice = choose(
+                    options.row(row), permitted, p90_nano[row] / NANO, left / NANO, share_usd, value_usd, names, order
+                )
+                column, ticket, reason = choice.column, "", choice.reason
+                if choice.fits:
+                    ticket = self._reserve(period, now_s, names[column], int(p90_nano[row, column]))
+                else:
+                    reason = nothing_fits(left / NANO, self._limit / NANO, span, names[column], float(p90[row, column]))
+                chosen.append(_Chosen(column, value_usd, choice.fits and bool(options.met[row]), reason, ticket))
             period.pace = pace.to_bytes()
             self._ledger.write_period(period)
         return chosen

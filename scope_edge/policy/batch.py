@@ -10,7 +10,7 @@ import numpy as np
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 from scope_edge.policy.allocation import Spread, allocate
-from scope_edge.policy.decision import Plan, expect_a_batch
+from scope_edge.policy.decision import Plan, expect
 from scope_edge.policy.rules import Policy
 from scope_edge.ranges import is_number
 
@@ -36,7 +36,7 @@ def plan_within(estimates: Estimates, budget_usd: Any, policy: Policy, risk: flo
     ------
     UsageError, UnknownModelError
     """
-    expect_a_batch(estimates)
+    expect(estimates, batch=True)
     if not (is_number(budget_usd) and budget_usd >= 0):
         raise UsageError("Bad budget_usd", expected="USD, 0 or more", got=repr(budget_usd))
     risk = next((value for value in (risk, policy.risk) if value is not None), BUDGET_RISK)

@@ -17,29 +17,21 @@ if TYPE_CHECKING:
     from scope_edge.explanation import Explanation
     from scope_edge.policy.rules import Policy
 
-__all__ = ["Decision", "DecisionRule", "Plan", "expect_a_batch", "expect_one_prompt"]
+__all__ = ["Decision", "DecisionRule", "Plan", "expect"]
 
 
-def expect_one_prompt(estimates: Estimates) -> None:
-    """Refuse the estimates of a batch.
-
-    Raises
-    ------
-    UsageError
-    """
-    if estimates.figures.ndim != 2:
-        raise UsageError("decide() takes one prompt", got="a batch", remedy="Use plan().")
-
-
-def expect_a_batch(estimates: Estimates) -> None:
-    """Refuse the estimates of one prompt.
+def expect(estimates: Estimates, *, batch: bool) -> None:
+    """Refuse the estimates of a batch where one prompt is to be decided on, or those of one where a plan is made.
 
     Raises
     ------
     UsageError
     """
-    if estimates.figures.ndim != 3:
+    if (estimates.figures.ndim == 3) == batch:
+        return
+    if batch:
         raise UsageError("plan() takes a batch", got="one prompt", remedy="Use decide().")
+    raise UsageError("decide() takes one prompt", got="a batch", remedy="Use plan().")
 
 
 @dataclass(frozen=True, eq=False)  # as `Estimates`

@@ -21,7 +21,7 @@ from scope_edge.dial import Dial
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 from scope_edge.jit import kernels
-from scope_edge.policy.decision import Decision, Plan, expect_a_batch, expect_one_prompt
+from scope_edge.policy.decision import Decision, Plan, expect
 from scope_edge.policy.quantiles import Figures, at_risk, cost_at
 from scope_edge.ranges import is_number
 
@@ -151,7 +151,7 @@ class Policy:
         UnknownModelError, UsageError
             A name that matches no model; what may be chosen at all leaves no model, or not the safe one; a batch.
         """
-        expect_one_prompt(estimates)
+        expect(estimates, batch=False)
         candidates = estimates.candidates
         alpha, value_usd = self._objective(candidates.dial)
         if self._is_unlimited(candidates):
@@ -181,7 +181,7 @@ class Policy:
         UnknownModelError, UsageError
             As of `decide`; one prompt.
         """
-        expect_a_batch(estimates)
+        expect(estimates, batch=True)
         choices = self.choose(estimates)
         return Plan.of(estimates, choices.best, choices.met, choices.reasons)
 
