@@ -82,10 +82,8 @@ def _unlike_new_ones(split: str, n_prompts: int) -> str:
     if split == "train":
         why.append("Bundles and baselines are fitted on split=train: on new prompts, figures are worse than these.")
     if 0 < n_prompts < FEWEST_PROMPTS:
-        why.append(
-            f"A set of {counted(n_prompts, 'prompt')} is too small to tell a difference from chance, which takes"
-        )
-        why.append(f"{FEWEST_PROMPTS} or more.")
+        small = f"A set of {counted(n_prompts, 'prompt')} is too small to tell a difference from chance"
+        why.append(f"{small}, which takes {FEWEST_PROMPTS} or more.")
     return " ".join(why)
 
 
