@@ -94,10 +94,15 @@ def start_warmup() -> None:
         return
     try:
         if _thread is None:
+            # numba's import takes this in, which fails once the interpreter has begun to end: so it comes first.
+            import concurrent.futures.thread  # noqa: F401
+
             thread = threading.Thread(target=warmup, name="scope-edge-warmup", daemon=True)
-            atexit.register(_end, thread)
             thread.start()
+            atexit.register(_end, thread)
             _thread = thread
+    except RuntimeError as error:
+        log.info("The interpreter ends, so no warm-up begins (%s)", error)
     finally:
         _starting.release()
 

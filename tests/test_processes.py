@@ -119,6 +119,27 @@ def test_a_process_may_end_while_the_kernels_are_warming():
     assert (run.returncode, run.stdout.strip(), run.stderr) == (0, b"True", b"")
 
 
+@pytest.mark.parametrize(
+    "run_late",
+    [
+        "atexit.register(decide)",
+        "threading.Thread(target=lambda: (threading.main_thread().join(), decide())).start()",
+    ],
+)
+def test_prompts_are_routed_while_the_interpreter_ends(run_late):
+    code = (
+        "import atexit, threading\n"
+        "from scope_edge import Router, jit\n"
+        "router = Router.load()\n"
+        "def decide():\n"
+        "    print(len({router.route('Hello!').model for _ in range(20)}))\n"
+        "    if jit._thread is not None: jit._thread.join()\n"
+        f"{run_late}\n"
+    )
+    run = run_python(code, env={"NUMBA_DISABLE_JIT": None})
+    assert (run.returncode, run.stdout.strip(), run.stderr) == (0, b"1", b"")
+
+
 @pytest.mark.parametrize(("n", "warms"), [(20, b"False"), (2000, b"True")])
 def test_one_batch_warms_the_kernels_only_if_it_gains_by_it(n, warms):
     code = (
