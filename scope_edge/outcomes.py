@@ -125,7 +125,7 @@ def read_table(folder: str | Path, prices: PriceSource | None = None) -> Outcome
     ------
     OutcomesError
         A file or column is missing, a score is not in [0, 1], a price is missing or negative, an
-        id or split is unknown, or a cell is filled twice.
+        id or split is unknown, or a cell is filled twice; or an import replaced the tables meanwhile.
     PriceError
         A model has a price neither in `prices` nor in the table, or several in `prices`.
     """
@@ -137,10 +137,18 @@ def read_table(folder: str | Path, prices: PriceSource | None = None) -> Outcome
             got=str(root),
             remedy="See the README, section 'Outcome tables'.",
         )
+    prices = prices or PriceSource()
+    priced = () if prices.stated else ("usd_per_mtok_in", "usd_per_mtok_out")
+    file = _file(root, "queries")
+    before = _stamp(file)
     queries = _frame(root, "queries", ("query_id", "prompt"))
     outcomes = _frame(root, "outcomes", ("query_id", "model", "score"))
-    prices = prices or PriceSource()
-    models = _frame(root, "models", ("model",) if prices.stated else ("model", "usd_per_mtok_in", "usd_per_mtok_out"))
+    models = _frame(root, "models", ("model", *priced))
+    # An import takes the queries away first and puts its own there last.
+    if _stamp(file) != before:
+        raise OutcomesError(
+            f"The tables in {root} were replaced while they were read", remedy="Read them again, once that is done."
+        )
 
     query_ids = queries["query_id"].to_list()
     for query_id in query_ids:
@@ -231,6 +239,28 @@ _PRICES = ("usd_per_mtok_in", "usd_per_mtok_out", "usd_per_mtok_cached_in", "usd
 _NUMBERS = ("score", "output_tokens", "input_tokens", "params_b", "context_window", *_PRICES)
 
 
+def _file(root: Path, name: str) -> Path:
+    """Where a table stands."""
+    for suffix in (".parquet", ".csv", ".jsonl"):
+        path = root / f"{name}{suffix}"
+        if path.exists():
+            return path
+    raise OutcomesError(
+        f"The folder {root} has no {name} table",
+        expected=f"{name}.parquet, .csv or .jsonl",
+        remedy="If an import into it was stopped, run that again." if name == "queries" else "",
+    )
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    """What tells a file from one that takes its place; nothing of one that is gone."""
+    try:
+        status = file.stat()
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
 def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
     """One table, its known columns as text or floats, null where missing; others as they are."""
     polars = polars_module()
@@ -240,19 +270,14 @@ def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
         ".csv": lambda path: polars.read_csv(path, infer_schema=False),
         ".jsonl": _read_json_lines,
     }
-    for suffix, reader in readers.items():
-        path = root / f"{name}{suffix}"
-        if path.exists():
-            frame = read_frame(path, reader)
-            missing = [column for column in required if column not in frame.columns]
-            if missing:
-                raise OutcomesError(
-                    f"{path.name} lacks columns", expected=", ".join(required), got=", ".join(frame.columns)
-                )
-            return frame.with_columns(
-                [_typed(frame[column], path.name) for column in frame.columns if column in _TEXTS + _NUMBERS]
-            )
-    raise OutcomesError(f"The folder {root} has no {name} table", expected=f"{name}.parquet, .csv or .jsonl")
+    path = _file(root, name)
+    frame = read_frame(path, readers[path.suffix])
+    missing = [column for column in required if column not in frame.columns]
+    if missing:
+        raise OutcomesError(f"{path.name} lacks columns", expected=", ".join(required), got=", ".join(frame.columns))
+    return frame.with_columns(
+        [_typed(frame[column], path.name) for column in frame.columns if column in _TEXTS + _NUMBERS]
+    )
 
 
 def meant_split(split: str) -> str | None:

@@ -411,6 +411,55 @@ def test_an_earlier_import_is_replaced(tmp_path):
     assert rejected(tmp_path / "out") == []
 
 
+@pytest.mark.parametrize("step", range(1, 6))
+def test_an_import_that_is_stopped_while_it_replaces_another_leaves_no_mixture(tmp_path, monkeypatch, step):
+    imported(tmp_path / "out", jsonl(tmp_path / "log.jsonl", ROW))
+    steps = []
+
+    def stopping(change):
+        def stopped(path, *arguments, **options):
+            if path.name in FILES:
+                steps.append(path)
+                if len(steps) == step:
+                    raise KeyboardInterrupt
+            return change(path, *arguments, **options)
+
+        return stopped
+
+    log = jsonl(tmp_path / "log.jsonl", GOOD)
+    with monkeypatch.context() as patch:
+        for change in ("replace", "unlink"):
+            patch.setattr(Path, change, stopping(getattr(Path, change)))
+        with pytest.raises(KeyboardInterrupt):
+            imported(tmp_path / "out", log)
+    if step == 1:
+        assert read_table(tmp_path / "out").prompts == ["One?"]
+    else:
+        with pytest.raises(OutcomesError, match=r"has no queries table, .* If an import into it was stopped, run that"):
+            read_table(tmp_path / "out")
+    imported(tmp_path / "out", log)
+    assert read_table(tmp_path / "out").prompts == ["Good?"]
+
+
+@pytest.mark.parametrize("before", ["queries", "outcomes", "models"])
+def test_tables_that_an_import_replaces_while_they_are_read_are_no_mixture(tmp_path, monkeypatch, before):
+    # The same models and ids in both, so that nothing but the files tells a mixture.
+    imported(tmp_path / "out", jsonl(tmp_path / "log.jsonl", ROW))
+    log = jsonl(tmp_path / "log.jsonl", {**ROW, "score": 0})
+    read_parquet = polars.read_parquet
+
+    def late(path, *arguments, **options):
+        if Path(path) == tmp_path / "out" / f"{before}.parquet":
+            monkeypatch.setattr(polars, "read_parquet", read_parquet)
+            imported(tmp_path / "out", log)
+        return read_parquet(path, *arguments, **options)
+
+    monkeypatch.setattr(polars, "read_parquet", late)
+    with pytest.raises(OutcomesError, match=r"The tables in .*out were replaced while they were read"):
+        read_table(tmp_path / "out")
+    assert read_table(tmp_path / "out").scores.tolist() == [[0]]
+
+
 def test_other_folders_are_left_alone(tmp_path):
     log = jsonl(tmp_path / "log.jsonl", ROW)
     (tmp_path / "mine").mkdir()

@@ -57,7 +57,8 @@ def import_logs(paths: Sequence[Path], out: Path, options: ImportOptions, progre
     paths : sequence of Path
         Logs, table folders, or folders of logs.
     out : Path
-        A new folder, an empty one, or one of an earlier import, whose files are replaced once all of the new are there.
+        A new folder, an empty one, or one of an earlier import, whose files are replaced once all of the new are there;
+        one that is stopped in the middle of that holds no table until the import is run again.
 
     Returns
     -------
@@ -146,8 +147,11 @@ def _move_into_place(made: Path, out: Path) -> None:
     if not out.is_dir():
         made.rename(out)
         return
-    for file in sorted(made.iterdir()):
-        file.replace(out / file.name)
+    # Without its queries a folder is no table: whoever is killed in between leaves none, and never parts of two.
+    queries, *others = FILES
+    (out / queries).unlink(missing_ok=True)
+    for name in (*others, queries):
+        (made / name).replace(out / name)
 
 
 def _read_all(
