@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import tracemalloc
+from pathlib import Path
 
 import polars
 import pytest
@@ -11,6 +14,7 @@ from tables import MODELS, OUTCOMES, QUERIES, write
 from scope_edge.errors import OutcomesError, UsageError
 from scope_edge.importing.formats import FORMATS, detect, named
 from scope_edge.importing.questions import digest
+from scope_edge.importing.records import read_records
 from scope_edge.messages import prompt_of
 from scope_edge.outcomes import read_table
 from scope_edge.price_source import PriceSource
@@ -111,8 +115,8 @@ def test_a_folder_of_logs_is_read_in_order(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(OutcomesError, match=r"No logs in .*got none"):
         imported(tmp_path / "none", tmp_path / "empty")
-    (tmp_path / "empty" / "log.csv.gz").write_bytes(b"x")
-    with pytest.raises(OutcomesError, match=r"No logs in .*got log\.csv\.gz"):
+    (tmp_path / "empty" / "log.csv.xz").write_bytes(b"x")
+    with pytest.raises(OutcomesError, match=r"No logs in .*got log\.csv\.xz"):
         imported(tmp_path / "none", tmp_path / "empty")
 
 
@@ -122,14 +126,97 @@ def test_suffixes_may_be_in_capitals_and_what_is_not_read_is_named(tmp_path):
     (folder / "a.CSV").write_text("prompt,model,score\nOne?,a,1\n,a,1\n", encoding="utf-8")
     jsonl(folder / "b.ndjson", {"prompt": "Two?", "model": "a", "score": 1})
     polars.DataFrame([{"prompt": "Three?", "model": "a", "score": 1}]).write_parquet(folder / "c.Parquet")
-    for name in ("d.jsonl.gz", ".hidden"):
+    for name in ("d.jsonl.xz", ".hidden"):
         (folder / name).write_bytes(b"x")
     report = imported(tmp_path / "out", folder)
     assert [row[0] for row in outcomes(tmp_path / "out")] == ["One?", "Two?", "Three?"]
     assert reasons(tmp_path / "out") == [(3, "no prompt")]
-    assert report["not_read"] == [str(folder / "d.jsonl.gz")]
+    assert report["not_read"] == [str(folder / "d.jsonl.xz")]
     jsonl(tmp_path / "out" / "more.jsonl", REQUEST)
     assert imported(tmp_path / "again", tmp_path / "out")["not_read"] == [str(tmp_path / "out" / "more.jsonl")]
+
+
+def packed(path: Path) -> Path:
+    """The same file packed, in its place."""
+    into = path.with_name(f"{path.name}.gz")
+    into.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return into
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv", "log.ndjson", "log.2026.CSV"])
+def test_packed_logs_are_read_as_others(tmp_path, name):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    rows = [{"prompt": "One?", "model": "a", "score": 1}, {"prompt": "Two?", "model": "a", "score": 3}]
+    log = jsonl(folder / name, *rows)
+    if name.lower().endswith(".csv"):
+        polars.DataFrame(rows).write_csv(log)
+    unpacked = imported(tmp_path / "unpacked", folder)
+    log = packed(log)
+    jsonl(folder / "more.jsonl", {"prompt": "Three?", "model": "a", "score": 1})
+    packed(jsonl(folder / "none.jsonl")).write_bytes(gzip.compress(b""))
+    report = imported(tmp_path / "out", folder)
+    assert list(report["files"]) == [str(log), str(folder / "more.jsonl")]
+    assert (report["empty"], report["not_read"]) == ([str(folder / "none.jsonl.gz")], [])
+    assert [row[0] for row in outcomes(tmp_path / "out")] == ["One?", "Three?"]
+    assert reasons(tmp_path / "out") == reasons(tmp_path / "unpacked")
+    assert unpacked["n_rejected"] == 1
+    assert [row["source"] for row in table(tmp_path / "out", "queries")] == [Path(name).stem, "more"]
+
+
+def test_packed_tables_are_a_table_folder(tmp_path):
+    folder = write(tmp_path / "tables")
+    imported(tmp_path / "unpacked", folder, prices=PriceSource())
+    for name in ("queries", "outcomes", "models"):
+        packed(folder / f"{name}.csv")
+    imported(tmp_path / "out", folder, prices=PriceSource())
+    for name in ("queries", "outcomes", "models"):
+        assert table(tmp_path / "out", name) == table(tmp_path / "unpacked", name)
+
+
+def damaged(data: bytes) -> bytes:
+    return data[: len(data) // 2] + bytes(8) + data[len(data) // 2 + 8 :]
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv"])
+@pytest.mark.parametrize(
+    ("spoiled", "got"),
+    [
+        (lambda data: data[: len(data) // 2], "got one that is cut off"),
+        (lambda data: data[:-3], "got one that is cut off"),
+        (lambda data: data[:5], "got one that is cut off"),
+        (damaged, "got "),
+        (lambda data: data[:-8] + bytes(8), "got CRC check failed"),
+        (lambda _: b"prompt,model,score", r"got Not a gzipped file \(b'pr'\)"),
+    ],
+)
+def test_a_packed_log_that_is_damaged_is_one_error_with_the_remedy(tmp_path, name, spoiled, got):
+    rows = [{"prompt": f"{digest(str(i)).hex()}?", "model": "a", "score": 1} for i in range(3000)]
+    log = jsonl(tmp_path / name, *rows)
+    if name == "log.csv":
+        polars.DataFrame(rows).write_csv(log)
+    log = packed(log)
+    log.write_bytes(spoiled(log.read_bytes()))
+    with pytest.raises(OutcomesError, match=rf"^Cannot unpack .*\.gz, expected a whole gzip file, {got}.*gzip -dc"):
+        imported(tmp_path / "out", log)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_packed_log_is_never_unpacked_at_once(tmp_path):
+    text = json.dumps({"prompt": "One?", "model": "a", "score": 1, "answer": "x" * 10_000}) + "\n"
+    log = tmp_path / "log.jsonl.gz"
+    log.write_bytes(gzip.compress(text.encode() * 2000))
+    tracemalloc.start()
+    try:
+        rows, told = 0, list[float]()
+        for _ in read_records(log, told.append):
+            rows += 1
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert rows == 2000
+    assert max(told) == told[-1] == log.stat().st_size
 
 
 @pytest.mark.parametrize("form", [None, "own"])

@@ -34,7 +34,10 @@ def register(app: typer.Typer) -> None:
 def import_(
     logs: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Logs as .jsonl, .csv, .parquet or .json, or folders of them."),
+        typer.Argument(
+            metavar="FILE...",
+            help="Logs as .jsonl or .csv, with .gz or without, .parquet or .json, or folders of them.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The table folder that is written.")],
     form: Annotated[

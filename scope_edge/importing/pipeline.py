@@ -18,7 +18,7 @@ from scope_edge.importing.entries import Rejected
 from scope_edge.importing.formats import Format, named, sources_of
 from scope_edge.importing.models import ModelTable
 from scope_edge.importing.questions import checked_shares
-from scope_edge.importing.records import read_records
+from scope_edge.importing.records import read_records, title_of
 from scope_edge.importing.rejections import Rejections
 from scope_edge.importing.tables import Duplicates, Tables
 from scope_edge.price_source import PriceSource, missing_price
@@ -176,7 +176,7 @@ def _read(
         return lambda n: progress.update(task, completed=round((before + n) / 1e6))
 
     for path, form in sources:
-        source = options.source or path.stem
+        source = options.source or title_of(path)
         for number, row, fault, detail in read_records(path, on_bytes(done), options.batch):
             n_records += 1
             if row is None:

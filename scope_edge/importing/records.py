@@ -1,23 +1,29 @@
 """The records of a file one after another, each with where it stands; memory does not grow with the file.
 
-What cannot be read as a record is handed on as a fault, never skipped. Only a .json document is read at once.
+What cannot be read as a record is handed on as a fault, never skipped. Only a .json document is read at once. What is
+packed by gzip is unpacked as it is read.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from io import TextIOWrapper
+from contextlib import contextmanager
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from scope_edge.errors import OutcomesError
 from scope_edge.rows import polars_module
 
-__all__ = ["SUFFIXES", "Record", "is_log", "read_records", "unit_of"]
+__all__ = ["SUFFIXES", "Record", "is_log", "read_records", "title_of", "unit_of"]
 
-SUFFIXES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet")
+_PACKED = (".csv.gz", ".jsonl.gz", ".ndjson.gz")
+_LINES = (".csv", ".jsonl", ".ndjson", *_PACKED)
+SUFFIXES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", *_PACKED)
 MAX_CHARS = 2**25
 """A longer record is a mistake: a line break, or a closing quote, is missing."""
 
@@ -25,7 +31,8 @@ MAX_CHARS = 2**25
 class Record(NamedTuple):
     """`number` counts from 1: lines of the file for .csv, .jsonl and .ndjson, rows for .json and .parquet.
 
-    Of a record over several lines it is the first. Without a `row`, `fault` and `detail` say why.
+    Of a record over several lines it is the first; of a packed file the lines are those of what is packed. Without a
+    `row`, `fault` and `detail` say why.
     """
 
     number: int
@@ -36,12 +43,22 @@ class Record(NamedTuple):
 
 def is_log(path: Path) -> bool:
     """Whether a file is of a kind that can be read, by its suffix, in capitals or not."""
-    return path.suffix.lower() in SUFFIXES
+    return _suffix(path) in SUFFIXES
 
 
 def unit_of(path: Path) -> str:
     """What the number of a record counts: "line" or "row"."""
-    return "line" if path.suffix.lower() in (".csv", ".jsonl", ".ndjson") else "row"
+    return "line" if _suffix(path) in _LINES else "row"
+
+
+def title_of(path: Path) -> str:
+    """The name of a file without its suffix."""
+    return path.name[: len(path.name) - len(_suffix(path))]
+
+
+def _suffix(path: Path) -> str:
+    """The suffix in small letters; of a packed file, that of what is packed as well."""
+    return "".join(path.suffixes[-2 if path.suffix.lower() == ".gz" else -1 :]).lower()
 
 
 def read_records(path: Path, on_bytes: Callable[[float], None], batch: int = 8_192) -> Iterator[Record]:
@@ -50,9 +67,9 @@ def read_records(path: Path, on_bytes: Callable[[float], None], batch: int = 8_1
     Parameters
     ----------
     path : Path
-        A .csv, .jsonl or .ndjson, .json or .parquet.
+        A .csv, .jsonl or .ndjson, each perhaps with .gz behind it, .json or .parquet.
     on_bytes : callable
-        Is told now and then how many bytes have been read so far.
+        Is told now and then how many bytes of the file have been read so far.
     batch : int
         Rows of a .parquet that are in memory at once.
 
@@ -62,28 +79,46 @@ def read_records(path: Path, on_bytes: Callable[[float], None], batch: int = 8_1
         The file as a whole cannot be read.
     """
     readers = {".csv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _json}
-    suffix = path.suffix.lower()
+    suffix = _suffix(path)
     try:
         if suffix in SUFFIXES and path.stat().st_size == 0:
             return  # not even the header of its kind
         if suffix == ".parquet":
             yield from _parquet(path, on_bytes, batch)
-        elif suffix in readers:
-            yield from readers[suffix](path, on_bytes)
+        elif suffix in SUFFIXES:
+            yield from readers[suffix.removesuffix(".gz")](path, on_bytes)
         else:
             raise OutcomesError("Unknown kind of log", expected=", ".join(SUFFIXES), got=path.name)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise OutcomesError(
+            f"Cannot unpack {path}",
+            expected="a whole gzip file",
+            got="one that is cut off" if isinstance(error, EOFError) else str(error),
+            remedy="Copy it anew, or import what `gzip -dc` gets out of it.",
+        ) from error
     except OSError as error:
         raise OutcomesError(f"Cannot read {path}", got=error.strerror or str(error)) from error
     on_bytes(path.stat().st_size)
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BufferedReader[Any], BufferedReader[Any]]]:
+    """The file as it lies on the disk, for how far it is read, and what is to be read of it."""
+    with path.open("rb") as raw:
+        if _suffix(path) in _PACKED:
+            with BufferedReader(gzip.open(raw)) as unpacked:
+                yield raw, unpacked
+        else:
+            yield raw, raw
+
+
 def _jsonl(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
-    with path.open("rb") as file:
+    with _opened(path) as (raw, file):
         number = 0
         while line := file.readline(MAX_CHARS):
             number += 1
             if number % 1024 == 0:
-                on_bytes(file.tell())
+                on_bytes(raw.tell())
             if len(line) == MAX_CHARS and not line.endswith(b"\n"):
                 _skip_line(file)
                 yield Record(number, None, "line too long", f"over {MAX_CHARS} bytes")
@@ -103,14 +138,14 @@ def _jsonl(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
                 yield Record(number, None, "malformed JSON", f"not an object but {type(row).__name__}")
 
 
-def _skip_line(file: IO[bytes]) -> None:
+def _skip_line(file: BufferedReader[Any]) -> None:
     while (rest := file.readline(MAX_CHARS)) and not rest.endswith(b"\n"):
         pass
 
 
 def _csv(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
     # Bytes that are not UTF-8 become lone surrogates, which are refused with the row that holds them.
-    with path.open("rb") as raw, TextIOWrapper(raw, "utf-8-sig", "surrogateescape", newline="") as file:
+    with _opened(path) as (raw, data), TextIOWrapper(data, "utf-8-sig", "surrogateescape", newline="") as file:
         # strict: a quote that is never closed is a fault, and not a field that holds the rest of the file.
         reader = csv.reader(file, strict=True)
         header: list[str] | None = None
