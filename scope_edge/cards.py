@@ -42,7 +42,7 @@ class ModelCard:
         """The card with what is given, and not None, in place of what it said; see `Router.describe_model`."""
         given = {name: value for name, value in facts.items() if value is not None}
         if not given:
-            raise UsageError(f"Nothing is said of {self.model!r}", expected=f"at least one of {', '.join(FACTS)}")
+            raise UsageError(f"Nothing is said of {self.model!r}", expected=f"at least one of {', '.join(facts)}")
         for name, value in given.items():
             expected, holds, plain = FACTS[name]
             if not holds(value):
@@ -68,8 +68,6 @@ class ModelCard:
             known["aliases"] = tuple(entry.get("aliases", ()))
             known["token_ratio"] = number_within(entry.get("token_ratio", cls.token_ratio), 1e-9)
             known["n_outcomes"] = int(number_within(entry.get("n_outcomes", cls.n_outcomes), 0))
-            if entry.get("params_b") is not None:
-                number_within(entry["params_b"], 0)
             card = cls(**{**known, "price": price})
         except PriceError as error:
             raise BundleError(f"models.json: {entry.get('model')!r} has no usable price", got=str(error)) from error
@@ -98,6 +96,11 @@ FACTS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     ),
     "time_to_first_token_s": ("seconds, 0 or more", lambda value: is_number(value) and 0 <= value < math.inf, float),
     "tokens_per_second": ("a number above 0", lambda value: is_number(value) and 0 < value < math.inf, float),
+    "params_b": (
+        "billions of parameters, 0 or more, at most a billion",
+        lambda value: is_number(value) and 0 <= value <= 1e9,
+        float,
+    ),
     "local": ("True or False", lambda value: isinstance(value, bool), bool),
 }
 """What may be said of a model: in words, as a test, and in the form that JSON can hold."""

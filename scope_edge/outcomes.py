@@ -297,6 +297,8 @@ def _read_json_lines(path: Path) -> Any:
 def _typed(column: Any, table: str) -> Any:
     polars = polars_module()
     kind = polars.Float64 if column.name in _NUMBERS else polars.String
+    if column.dtype == polars.Boolean and column.name in _NUMBERS and column.name != "score":
+        raise OutcomesError(f"{table}: bad {column.name}", expected="a number", got="true or false")
     typed = column.cast(kind, strict=False)
     lost = (typed.is_null() & column.is_not_null()).arg_max()
     if lost is not None and typed[lost] is None and column[lost] is not None:
@@ -341,6 +343,7 @@ def _model_row(row: Mapping[str, Any], where: str) -> ModelRow:
     facts: dict[str, Any] = {
         "price_date": text_in(row.get("price_date")),
         "context_window": int(window) if window is not None and window.is_integer() else window,
+        "params_b": number_in(row.get("params_b")),
     }
     for name, value in facts.items():
         expected, holds, _ = FACTS[name]
@@ -352,7 +355,6 @@ def _model_row(row: Mapping[str, Any], where: str) -> ModelRow:
     return ModelRow(
         model=str(row["model"]),
         price=price,
-        params_b=number_in(row.get("params_b")),
         thinks=thinks,
         role=text_in(row.get("role")) or "train",
         **facts,

@@ -226,7 +226,7 @@ def test_sizes_that_are_not_those_of_the_files_are_refused(victim, name, change)
     ("name", "bad"),
     [
         *(("token_ratio", bad) for bad in (*NO_NUMBERS, 0, -1)),
-        *((name, bad) for name in ("params_b", "n_outcomes") for bad in (math.nan, -1, "x")),
+        *((name, bad) for name in ("params_b", "n_outcomes") for bad in (math.nan, -1, "x", True)),
         *(("context_window", bad) for bad in (-1, 0, 1.5, math.nan, "x")),
         *(("time_to_first_token_s", bad) for bad in (-1, math.nan, "x")),
         *(("tokens_per_second", bad) for bad in (-1, 0, math.nan, "x")),
@@ -238,6 +238,14 @@ def test_a_field_of_a_model_that_means_nothing_is_refused(victim, name, bad):
     models[0][name] = bad
     with changed(victim, "models.json", json.dumps(models).encode(), honest=True):
         assert repr(bad) in refused(victim)
+
+
+@pytest.mark.parametrize("bad", [math.nan, -1, 2e9, "x", True])
+def test_a_model_of_a_size_that_means_nothing_is_named(victim, bad):
+    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
+    models[0]["params_b"] = bad
+    with changed(victim, "models.json", json.dumps(models).encode(), honest=True):
+        assert f"models.json: {models[0]['model']!r} has a bad params_b, expected billions" in refused(victim)
 
 
 def test_a_model_that_stands_twice_is_named(victim):

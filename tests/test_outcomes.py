@@ -301,6 +301,27 @@ def test_a_model_that_thinks_perhaps_is_refused(tmp_path):
     )
 
 
+@pytest.mark.parametrize("size", ["-1", "inf", "2e9"])
+def test_a_size_that_means_nothing_is_refused_with_its_row(tmp_path, size):
+    message = refused(write(tmp_path, models=MODELS + f"c,1,4,{size},false,train\n"))
+    assert "models, row 3: 'c' has a bad params_b, expected billions of parameters, 0 or more" in message
+    assert f"got {float(size)!r}" in message
+
+
+@pytest.mark.parametrize("size", ["big", "true"])
+def test_a_size_that_is_no_number_is_refused_with_its_row(tmp_path, size):
+    message = refused(write(tmp_path, models=MODELS + f"c,1,4,{size},false,train\n"))
+    assert f"models.csv: bad params_b, expected a number, got {size!r} in row 3" in message
+
+
+@pytest.mark.parametrize("name", ["params_b", "context_window", "usd_per_mtok_in"])
+def test_yes_and_no_are_no_figures(tmp_path, name):
+    folder = write(tmp_path, models=None)
+    rows = [{"model": "a", "usd_per_mtok_in": 1, "usd_per_mtok_out": 4} | {name: True}]
+    (folder / "models.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert f"models.jsonl: bad {name}, expected a number, got true or false" in refused(folder)
+
+
 def test_an_unknown_model(tmp_path):
     message = refused(write(tmp_path, outcomes=OUTCOMES + "q3,nobody,0,1,1,usage\n"))
     assert "unknown model" in message
