@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scope_edge.errors import PromptError
+from scope_edge.names import counted
 
 __all__ = ["FOLLOW_UP_CHARS", "RoutingPrompt", "prompt_of"]
 
@@ -79,7 +80,7 @@ def prompt_of(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None
         raise PromptError(
             "The messages hold no text to route on",
             expected="a message of the user with text",
-            got=f"{len(messages)} messages, {unread.total()} parts that hold none",
+            got=f"{counted(len(messages), 'message')}, {counted(unread.total(), 'part')} without text",
             remedy="Add some text, or name a model.",
         )
     asked = turns.pop() if turns else other

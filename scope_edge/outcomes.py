@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from scope_edge.cards import FACTS
 from scope_edge.errors import OutcomesError, PriceError, UsageError
+from scope_edge.names import counted
 from scope_edge.outcome_rows import MAX_TOKENS, USABLE_TOKENS, number_in, text_in
 from scope_edge.price_source import PriceSource, missing_price
 from scope_edge.pricing import Price
@@ -173,7 +174,7 @@ def read_table(folder: str | Path, prices: PriceSource | None = None) -> Outcome
     if bad.any():
         at = int(np.flatnonzero(bad)[0])
         raise OutcomesError(
-            f"outcomes: {int(bad.sum())} scores are outside [0, 1]",
+            f"outcomes: {counted(int(bad.sum()), 'score')} outside [0, 1]",
             expected="numbers from 0 (wrong) to 1 (right)",
             got=f"{score[at]} in row {at + 1}",
         )

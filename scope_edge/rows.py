@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from scope_edge.errors import MissingExtraError, OutcomesError
+from scope_edge.names import counted
 
 __all__ = [
     "is_missing",
@@ -100,7 +101,7 @@ def _csv_rows(path: Path) -> list[dict[str, str]]:
                 elif cells and len(cells) != len(header):
                     raise OutcomesError(
                         f"{path.name}, line {begins}: not a row of this table",
-                        expected=f"{len(header)} fields, as in the header",
+                        expected=f"{counted(len(header), 'field')}, as in the header",
                         got=str(len(cells)),
                         remedy=_QUOTING,
                     )

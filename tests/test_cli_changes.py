@@ -36,6 +36,23 @@ def test_adding_and_removing_say_what_they_did(cli, small_bundle, outcomes, tmp_
     assert "4 models" in cli("remove-model", "guest", "-o", out, "-b", out).out
 
 
+def test_a_pool_of_one_is_said_as_one(cli, small_bundle, tmp_path):
+    last, *others = Router.load(small_bundle).models
+    bundle = small_bundle
+    for name in others:
+        told = cli("remove-model", name, "-o", tmp_path / "out", "-b", bundle).out
+        bundle = tmp_path / "out"
+    assert "1 model in" in told
+    assert "1 model in" in cli("set-model", last, "--local", "-o", bundle, "-b", bundle).out
+    assert " files, 1 model\n" in cli("verify", "-b", bundle).out
+    assert " 1 model " in cli("models", "-b", bundle).out
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"prompt": "hi", "score": 1}), encoding="utf-8")
+    free = ("--price-in", "0", "--price-out", "0")
+    told = cli("add-model", "guest", rows, *free, "-o", bundle, "-b", bundle).out
+    assert "from 1 outcome\n" in told
+
+
 def test_an_existing_model_is_only_replaced_if_asked(cli, small_bundle, outcomes, tmp_path):
     name = Router.load(small_bundle).models[0]
     arguments = ("add-model", name, outcomes, "--price-in", "1", "--price-out", "1", "-b", small_bundle)

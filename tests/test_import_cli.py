@@ -48,10 +48,22 @@ def test_import_prints_what_it_did(cli, log, prices, tmp_path):
     run = cli("import", log, "--out", tmp_path / "out", "--prices", prices)
     assert run.code == 0, run.err
     assert "40 outcomes of 2 models on 20 prompts" in run.out
-    assert "1 outcomes were of a model and prompt that had one already" in run.out
+    assert "1 outcome was of a model and prompt that had one already" in run.out
     assert "2 rows rejected: score outside [0, 1] 1, bad model name 1" in run.out
     assert "maker/Tiny (case-insensitive)" in run.out
     assert len(rejected(tmp_path / "out")) == 2
+
+
+def test_one_of_a_kind_is_said_as_one(cli, tmp_path):
+    row = {"prompt": "One?", "model": "tiny", "score": 1}
+    log = jsonl(tmp_path / "log.jsonl", row, row, {**row, "score": 3})
+    told = cli("import", log, "--out", tmp_path / "out", "--free", "tiny").out
+    assert "1 outcome of 1 model on 1 prompt in" in told
+    assert "1 outcome was of a model and prompt that had one already" in told
+    assert "1 row rejected: score outside [0, 1] 1" in told
+    assert (
+        "1 row rejected, expected none" in cli("import", log, "-o", tmp_path / "no", "--free", "tiny", "--strict").err
+    )
 
 
 def test_import_names_the_files_that_gave_nothing(cli, log, prices, tmp_path):
@@ -92,7 +104,7 @@ def test_import_prints_one_json_object(cli, log, prices, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--strict"], "2 rows were rejected"),
+        (["--strict"], "2 rows rejected"),
         (["--duplicates", "error"], "2 outcomes share their query and model"),
         (["--duplicates", "newest"], "Bad duplicates"),
         (["--shares", "80,20"], "Bad --shares"),

@@ -157,7 +157,7 @@ def test_rows_of_a_parquet_are_numbered(tmp_path):
 
 def test_strict_makes_a_rejection_an_error_and_keeps_the_list(tmp_path):
     log = jsonl(tmp_path / "log.jsonl", GOOD, {**ROW, "score": 7}, {**ROW, "score": None})
-    with pytest.raises(OutcomesError, match=r"2 rows were rejected.*score outside \[0, 1\] 1, no score 1.*line 2"):
+    with pytest.raises(OutcomesError, match=r"2 rows rejected.*score outside \[0, 1\] 1, no score 1.*line 2"):
         imported(tmp_path / "out", log, strict=True)
     assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["rejected.jsonl"]
     assert len(rejected(tmp_path / "out")) == 2

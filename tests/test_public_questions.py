@@ -103,7 +103,7 @@ def test_what_is_not_there_or_cannot_be_read_is_said(router, tmp_path):
     with pytest.raises(OutcomesError, match=r"no such file.*--data"):
         public_questions(router, [tmp_path])
     (tmp_path / "test.jsonl").write_text('{"question": "Who?", "answer": "#### 3"}', encoding="utf-8")
-    with pytest.raises(OutcomesError, match="1 such files with 1 questions of others"):
+    with pytest.raises(OutcomesError, match="1 such file with 1 question of others"):
         public_questions(router, [tmp_path])
     (tmp_path / "empty.jsonl").touch()
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and nothing")

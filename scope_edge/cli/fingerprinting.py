@@ -20,6 +20,7 @@ from scope_edge.bundle import check_target
 from scope_edge.cli.options import BundlePath, Json, console, print_json
 from scope_edge.cli.questions import Data, offered_questions
 from scope_edge.errors import UsageError
+from scope_edge.names import counted
 from scope_edge.pricing import Price
 from scope_edge.router import Router
 
@@ -250,7 +251,7 @@ def _show_plan(job: Fingerprinting, as_json: bool) -> None:
         return
     before = f"{asked} asked already, for {spent_usd:.4f} USD; " if asked else ""
     console.print(
-        f"{before}{asked + more} of {len(job.questions)} questions at most, for about {more * each:.4f} USD"
+        f"{before}{asked + more} of {counted(len(job.questions), 'question')} at most, for about {more * each:.4f} USD"
         + (" more" if asked else "")
     )
     console.print(f"First: {escape(', '.join(first))}" if first else f"Nothing is asked: {job.stopped}")
@@ -259,7 +260,7 @@ def _show_plan(job: Fingerprinting, as_json: bool) -> None:
 def _show(name: str, summary: Summary, out: Path) -> None:
     console.print(f"Added [bold]{escape(name)}[/] to {escape(str(out))}: {escape(summary.stopped)}")
     console.print(
-        f"  {summary.asked} questions asked, {summary.right:g} of {summary.verdicts} right; accuracy over "
+        f"  {counted(summary.asked, 'question')} asked, {summary.right:g} of {summary.verdicts} right; accuracy over "
         f"{summary.accuracy_over} {summary.accuracy:.1%} ±{summary.half_width:.1%} (80%)"
     )
     missing = ", ".join(f"{count} {kind}" for kind, count in summary.missing.items())
@@ -273,4 +274,6 @@ def _show(name: str, summary: Summary, out: Path) -> None:
     if summary.time_to_first_token_s is not None and summary.tokens_per_second is not None:
         speed = f"{summary.tokens_per_second:.0f} tokens/s"
         console.print(f"  first token after {summary.time_to_first_token_s:.2f} s, then {speed} (medians)")
-    console.print(f"  about {summary.random_equivalent} random questions would tell as much: {summary.saved} saved")
+    console.print(
+        f"  about {counted(summary.random_equivalent, 'random question')} would tell as much: {summary.saved} saved"
+    )

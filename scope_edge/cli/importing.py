@@ -22,6 +22,7 @@ from scope_edge.cli.options import (
     progress_bars,
 )
 from scope_edge.errors import UsageError
+from scope_edge.names import counted
 
 __all__ = ["register"]
 
@@ -109,18 +110,20 @@ def _shares(text: str) -> tuple[float, float, float]:
 def _show(report: dict[str, Any], out: Path, place: str) -> None:
     splits = ", ".join(f"{name} {n:,}" for name, n in report["splits"].items())
     console.print(
-        f"{report['n_outcomes']:,} outcomes of {len(report['models'])} models on {report['n_queries']:,} prompts "
-        f"in {place} ({splits})"
+        f"{counted(report['n_outcomes'], 'outcome')} of {counted(len(report['models']), 'model')} "
+        f"on {counted(report['n_queries'], 'prompt')} in {place} ({splits})"
     )
     if report["n_repeated"]:
-        console.print(f"{report['n_repeated']:,} outcomes were of a model and prompt that had one already")
+        were = "was" if report["n_repeated"] == 1 else "were"
+        repeated = counted(report["n_repeated"], "outcome")
+        console.print(f"{repeated} {were} of a model and prompt that had one already")
     for name, why in (("empty", "Empty"), ("not_read", "Not read")):
         if report[name]:
             more = f" and {len(report[name]) - 5:,} more" if len(report[name]) > 5 else ""
             console.print(f"[yellow]{why}[/]: {escape(', '.join(report[name][:5]))}{more}", soft_wrap=True)
     if report["n_rejected"]:
         reasons = ", ".join(f"{escape(reason)} {n:,}" for reason, n in report["rejected"].items())
-        console.print(f"[yellow]{report['n_rejected']:,} rows rejected[/]: {reasons}")
+        console.print(f"[yellow]{counted(report['n_rejected'], 'row')} rejected[/]: {reasons}")
         console.print(f"Each with its line is in {escape(str(out / 'rejected.jsonl'))}")
     if report["unpriced"]:
         names = ", ".join(escape(name) for name in report["unpriced"])

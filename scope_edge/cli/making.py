@@ -27,6 +27,7 @@ from scope_edge.cli.options import (
 )
 from scope_edge.errors import MissingExtraError, UsageError
 from scope_edge.fingerprints import OWN_LENGTHS_FROM
+from scope_edge.names import counted
 from scope_edge.plots.canvas import drawing
 
 __all__ = ["register"]
@@ -80,7 +81,9 @@ def train(
     if as_json:
         print_json({"bundle": str(out), **report})
     else:
-        console.print(f"Trained on {report['n_texts']} texts in {report['minutes']} minutes; encoder in {place}")
+        console.print(
+            f"Trained on {counted(report['n_texts'], 'text')} in {report['minutes']} minutes; encoder in {place}"
+        )
 
 
 def build(
@@ -136,7 +139,9 @@ def build(
     if as_json:
         print_json({"bundle": str(out), **report})
     else:
-        console.print(f"{report['n_models']} models over {report['n_anchors']} anchors in {place}")
+        console.print(
+            f"{counted(report['n_models'], 'model')} over {counted(report['n_anchors'], 'anchor')} in {place}"
+        )
         if report["left_out"]:
             names = ", ".join(f"{escape(name)} ({n:,})" for name, n in report["left_out"].items())
             console.print(

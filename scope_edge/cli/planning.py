@@ -14,6 +14,7 @@ from rich.table import Table
 
 from scope_edge.cli.options import BundlePath, Json, Models, console, print_json, progress_bars, split_names
 from scope_edge.errors import UsageError
+from scope_edge.names import counted
 from scope_edge.router import Router
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _estimates(router: Router, prompts: list[str], models: list[str] | None) -> 
 
 def _show(points: list[Point], chosen: Point | None, n_prompts: int, risk: float) -> None:
     table = Table(
-        title=f"{n_prompts:,} prompts",
+        title=counted(n_prompts, "prompt"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,

@@ -102,7 +102,7 @@ def add_model(
     else:
         console.print(f"Added [bold]{escape(name)}[/] from {card.n_outcomes} outcomes")
         _tell(match)
-        console.print(f"{len(router.models)} models in {place}")
+        console.print(f"{counted(len(router.models), 'model')} in {place}")
 
 
 def set_model(
@@ -220,7 +220,7 @@ def set_model(
     if as_json:
         print_json({"bundle": str(out), **card.to_json(), **_found(match)})
     else:
-        console.print(f"Changed [bold]{escape(name)}[/]; {len(router.models)} models in {place}")
+        console.print(f"Changed [bold]{escape(name)}[/]; {counted(len(router.models), 'model')} in {place}")
         _tell(match)
         console.print(cards_table([card]))
 
@@ -263,7 +263,7 @@ def remove_model(
     if as_json:
         print_json({"bundle": str(out), "models": router.models})
     else:
-        console.print(f"Removed [bold]{escape(name)}[/]; {len(router.models)} models in {place}")
+        console.print(f"Removed [bold]{escape(name)}[/]; {counted(len(router.models), 'model')} in {place}")
 
 
 def verify(bundle: BundlePath = None, as_json: Json = False) -> None:
@@ -278,4 +278,5 @@ def verify(bundle: BundlePath = None, as_json: Json = False) -> None:
     if as_json:
         print_json({"bundle": str(path), "ok": True, "files": files})
     else:
-        console.print(f"[green]{escape(str(path))} is whole[/]: {len(files)} files, {len(read.models)} models")
+        holds = f"{counted(len(files), 'file')}, {counted(len(read.models), 'model')}"
+        console.print(f"[green]{escape(str(path))} is whole[/]: {holds}")

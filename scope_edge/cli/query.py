@@ -31,6 +31,7 @@ from scope_edge.cli.options import (
 )
 from scope_edge.errors import PriceError
 from scope_edge.estimator import Estimates
+from scope_edge.names import counted
 from scope_edge.price_list import PriceList
 from scope_edge.price_source import PriceSource
 from scope_edge.pricing import dollars
@@ -149,7 +150,7 @@ def models(
     if as_json:
         print_json([card.to_json() for card in cards])
         return
-    console.print(cards_table(cards, title=f"{len(cards)} models"))
+    console.print(cards_table(cards, title=counted(len(cards), "model")))
 
 
 def _compared(card: ModelCard, source: PriceSource) -> dict[str, Any]:
@@ -172,7 +173,8 @@ def _comparison(entries: Sequence[dict[str, Any]], prices: PriceList) -> Table:
     )
     found = sum(entry["problem"] is None for entry in entries)
     table = Table(
-        title=f"{found} of {len(entries)} models in {escape(prices.name)} of {prices.date}, {changed} at another price",
+        title=f"{found} of {counted(len(entries), 'model')} in {escape(prices.name)} of {prices.date}, "
+        f"{changed} at another price",
         caption="input / output, USD per million tokens",
     )
     table.add_column("model", overflow="fold", min_width=18)

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from scope_edge.cli.options import BundlePath, Json, console, print_json, progress_bars, rows_file
 from scope_edge.errors import UsageError
+from scope_edge.names import counted
 from scope_edge.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def questions(
         print_json({"questions": len(found), "out": None if out is None else str(out), "by": rows})
         return
     console.print(_table(rows))
-    console.print(f"{len(found):,} questions" + ("" if out is None else f" in {escape(str(out))}"))
+    console.print(counted(len(found), "question") + ("" if out is None else f" in {escape(str(out))}"))
 
 
 def grade(
@@ -206,11 +207,11 @@ def _show(grades: Grades, outputs: Path, out: Path | None) -> None:
     share = f" ({right / n:.1%})" if n else ""
     console.print(f"{right:g} of {n:,} right{share}" + ("" if out is None else f"; outcomes in {escape(str(out))}"))
     if grades.without_output:
-        console.print(f"  {len(grades.without_output):,} rows without text: missing, not wrong")
+        console.print(f"  {counted(len(grades.without_output), 'row')} without text: missing, not wrong")
     if grades.unanswered:
-        console.print(f"  {len(grades.unanswered):,} questions without a row")
+        console.print(f"  {counted(len(grades.unanswered), 'question')} without a row")
     if grades.unmatched:
-        console.print(f"  [yellow]{len(grades.unmatched):,} rows of no question[/] in {escape(str(outputs))}:")
+        console.print(f"  [yellow]{counted(len(grades.unmatched), 'row')} of no question[/] in {escape(str(outputs))}:")
         for row, name in grades.unmatched[:20]:
             console.print(f"    row {row}: {escape(name)}")
         if len(grades.unmatched) > 20:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scope_edge.cli.options import BundlePath, Json, console, print_json, progress_bars
+from scope_edge.names import counted
 
 if TYPE_CHECKING:
     from scope_edge.speed.measuring import Report
@@ -78,10 +79,10 @@ def _conditions(report: Report) -> Table:
     machine, bundle = report.machine, report.bundle
     usable = "" if machine.usable_cores == machine.cores else f", {machine.usable_cores} of them usable"
     table = Table(title="What was measured", title_justify="left", show_header=False)
-    table.add_row("machine", escape(f"{machine.cpu}, {machine.cores} cores{usable}"))
+    table.add_row("machine", escape(f"{machine.cpu}, {counted(machine.cores, 'core')}{usable}"))
     table.add_row("system", escape(f"{machine.os}, {machine.python}"))
     table.add_row("versions", escape(", ".join(f"{name} {number}" for name, number in machine.versions.items())))
-    contents = f"{bundle.anchors:,} anchors of {bundle.dim} dimensions, {bundle.models} models"
+    contents = f"{counted(bundle.anchors, 'anchor')} of {bundle.dim} dimensions, {counted(bundle.models, 'model')}"
     table.add_row("bundle", escape(f"{bundle.name}: {contents}"))
     table.add_row("kernels", "compiled" if report.kernels.compiled else "numpy's")
     return table

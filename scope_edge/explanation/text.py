@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scope_edge.explanation.steps import beyond
+from scope_edge.names import counted
 from scope_edge.pricing import dollars
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def opening(explanation: Explanation) -> Iterator[str]:
     yield f"novelty {e.novelty:.2f}: {e.novelty:.0%} of known prompts lie closer to their nearest anchors"
     for limit in e.limits:
         effect = "decides: without it another model would be chosen" if limit.binds else "changes nothing"
-        yield f"{limit.name} {limit.value}: rules out {limit.excluded} of {e.candidates} models, {effect}"
+        yield f"{limit.name} {limit.value}: rules out {limit.excluded} of {counted(e.candidates, 'model')}, {effect}"
     if 0 < e.within < e.candidates:
-        yield f"{e.within} of {e.candidates} models keep all limits"
+        yield f"{e.within} of {counted(e.candidates, 'model')} keep all limits"
 
 
 def parts(explanation: Explanation) -> Iterator[Part]:

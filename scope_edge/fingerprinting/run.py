@@ -24,6 +24,7 @@ from scope_edge.fingerprinting.forecast import Forecast
 from scope_edge.fingerprinting.ledger import Ledger, Record
 from scope_edge.fingerprinting.summary import Summary, summarise
 from scope_edge.joining import place
+from scope_edge.names import counted
 from scope_edge.outcome_rows import OutcomeRow
 from scope_edge.pricing import Price
 from scope_edge.questions import Question, grade
@@ -169,7 +170,7 @@ class Fingerprinting:
         elif len(asked) == len(self.questions):
             self.stopped = "all questions were asked"
         elif n <= 0:
-            self.stopped = f"the limit of {self.most} questions is reached"
+            self.stopped = f"the limit of {counted(self.most, 'question')} is reached"
         if self.stopped:
             return []
         if limits.at_random:

@@ -21,6 +21,7 @@ from scope_edge.importing.questions import checked_shares
 from scope_edge.importing.records import read_records, title_of
 from scope_edge.importing.rejections import Rejections
 from scope_edge.importing.tables import Duplicates, Tables
+from scope_edge.names import counted
 from scope_edge.price_source import PriceSource, missing_price
 from scope_edge.rows import polars_module
 
@@ -205,7 +206,7 @@ def _check_outcome(tables: Tables, rejections: Rejections, options: ImportOption
     if empty and tables.models.unpriced():
         raise missing_price(tables.models.unpriced())
     raise OutcomesError(
-        "No row could be imported" if empty else f"{rejections.by_reason.total():,} rows were rejected",
+        "No row could be imported" if empty else f"{counted(rejections.by_reason.total(), 'row')} rejected",
         expected="rows with a prompt, a model and a score" if empty else "none, for --strict",
         got=f"{rejections} ({rejections.first})" if rejections.by_reason else "empty logs",
         remedy=f"Each is in {out / 'rejected.jsonl'}." if rejections.by_reason else "",

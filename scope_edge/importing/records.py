@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scope_edge.errors import OutcomesError
+from scope_edge.names import counted
 from scope_edge.rows import polars_module
 
 __all__ = ["SUFFIXES", "Record", "is_log", "read_records", "title_of", "unit_of"]
@@ -171,7 +172,9 @@ def _csv(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
                     twice = next(name for name in header if header.count(name) > 1)
                     raise OutcomesError(f"{path.name}: a column stands twice", got=ascii(twice)[:60])
             elif len(cells) != len(header):
-                yield Record(begins, None, "malformed CSV", f"{len(cells)} fields, the header has {len(header)}")
+                yield Record(
+                    begins, None, "malformed CSV", f"{counted(len(cells), 'field')}, the header has {len(header)}"
+                )
             else:
                 yield Record(begins, dict(zip(header, cells, strict=True)))
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
+from scope_edge.names import counted
 
 if TYPE_CHECKING:
     from scope_edge.explanation import Explanation
@@ -145,7 +146,7 @@ class Plan:
             expected_cost_usd=math.fsum(estimates.cost_usd[rows, best].tolist()),
             estimates=estimates,
             met=not len(unmet),
-            reason=f"{len(unmet)} of {len(best)} prompts: {reasons[unmet[0]]}" if len(unmet) else "",
+            reason=f"{len(unmet)} of {counted(len(best), 'prompt')}: {reasons[unmet[0]]}" if len(unmet) else "",
             unmet=unmet,
             tickets=list(tickets),
         )

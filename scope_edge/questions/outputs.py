@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from scope_edge.errors import OutcomesError
+from scope_edge.names import counted
 from scope_edge.outcome_rows import token_counts
 from scope_edge.questions.grading import Verdict, grade
 from scope_edge.questions.question import Question
@@ -116,7 +117,7 @@ def grade_outputs(questions: Sequence[Question], outputs: Any, model: str | None
         raise OutcomesError(
             f"No row of {file} is of these questions",
             expected=f"ids such as {questions[0].id!r}",
-            got=f"{len(unmatched)} others, such as {unmatched[0].id!r}" if unmatched else "no rows",
+            got=f"{counted(len(unmatched), 'other')}, such as {unmatched[0].id!r}" if unmatched else "no rows",
         )
     return Grades(graded, unmatched, without_output, [name for name in by_id if name not in seen])
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from scope_edge.encoder import check_prompt
 from scope_edge.errors import OutcomesError, PromptError
 from scope_edge.joining import place
+from scope_edge.names import counted
 from scope_edge.outcome_rows import OutcomeRow
 from scope_edge.questions.finding import boxed
 from scope_edge.questions.graders.choice import LETTERS
@@ -75,7 +76,11 @@ def public_questions(router: Router, folders: Sequence[str | Path]) -> list[Ques
             if same:
                 found.setdefault(anchor, item)
     if not found:
-        seen = f"{len(files)} such files with {len(asked):,} questions of others" if files else "no such file"
+        seen = (
+            f"{counted(len(files), 'such file')} with {counted(len(asked), 'question')} of others"
+            if files
+            else "no such file"
+        )
         raise OutcomesError(
             f"No anchor of the bundle is in {', '.join(map(str, folders)) or 'a cache of datasets'}",
             expected="files of GSM8K, MATH, MMLU, MMLU-Redux, MMLU-Pro or ARC, as .parquet, .jsonl or .arrow",
