@@ -335,7 +335,7 @@ class Router:
         ----------
         name : str
         outcomes : path, list of dicts, or a pandas, polars or pyarrow table
-            See `scope_edge.outcomes.read_rows`. Every row fits the model's latents; rows whose
+            See `scope_edge.outcome_rows.read_rows`. Every row fits the model's latents; rows whose
             prompt is an anchor's own (cosine of at least .999) also speak as its neighbours.
         price : Price
             Required; a free model is an explicit 0.

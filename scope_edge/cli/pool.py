@@ -100,7 +100,7 @@ def add_model(
     if as_json:
         print_json({"bundle": str(out), **card.to_json(), **_found(match)})
     else:
-        console.print(f"Added [bold]{escape(name)}[/] from {card.n_outcomes} outcomes")
+        console.print(f"Added [bold]{escape(name)}[/] from {counted(card.n_outcomes, 'outcome')}")
         _tell(match)
         console.print(f"{counted(len(router.models), 'model')} in {place}")
 
