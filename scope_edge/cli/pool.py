@@ -27,6 +27,7 @@ from scope_edge.cli.options import (
 )
 from scope_edge.cli.query import cards_table
 from scope_edge.errors import PriceError, UsageError
+from scope_edge.names import counted
 from scope_edge.price_list import Match
 from scope_edge.price_source import PriceSource
 from scope_edge.pricing import Price, local_price
