@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any
 
 from scope_edge.errors import PriceError
+from scope_edge.names import apart
 from scope_edge.ranges import is_number
 
 __all__ = ["MAX_USD_PER_MTOK", "Price", "dollars", "is_date", "local_price"]
@@ -74,10 +75,14 @@ class Price:
         return (read_usd + (output_tokens - reasoning) * per_output + reasoning * per_reasoning) / 1e6
 
 
-def dollars(amount_usd: float) -> str:
-    """An amount as it is printed: to two digits if it is less than a cent."""
+def dollars(amount_usd: float, limit_usd: float = math.inf) -> str:
+    """An amount as it is printed: to two digits if it is less than a cent, to more if that hides that it is within a
+    limit, or beyond it.
+    """
     sign, amount_usd = "-" if amount_usd < 0 else "", abs(amount_usd)
-    return f"{sign}${amount_usd:.2g}" if 0 < amount_usd < 0.01 else f"{sign}${amount_usd:.4f}"
+    form = ".2g" if 0 < amount_usd < 0.01 else ".4f"
+    told, _ = apart(amount_usd, limit_usd, form, may_look_equal=amount_usd <= limit_usd)
+    return f"{sign}${told}"
 
 
 def local_price(

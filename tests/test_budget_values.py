@@ -61,6 +61,13 @@ def test_where_the_nearest_choice_is_too_dear_the_best_of_the_rest_is_taken():
         assert decision.reason.endswith("for more than is left; of the others the best trade is taken")
 
 
+def test_what_hardly_does_not_fit_is_not_said_to_fit():
+    with Budget(0.0123449) as budget:
+        reason = budget.decide(crafted([0.5], [1e-3], ["a"], p90=[0.012345])).reason
+        assert "within the 0.0123449 of 0.0123449 USD" in reason
+        assert reason.endswith("a is the cheapest, 0.01235 USD")
+
+
 def test_where_every_model_takes_more_than_one_call_may_the_cheapest_is_taken():
     with Budget(0.0039, expected_calls=2) as budget:
         three = crafted([0.5, 0.7, 0.9], [1e-3, 1.2e-3, 2e-3], ["a", "b", "c"], p90=[2e-3, 2.5e-3, 3.5e-3])

@@ -18,6 +18,23 @@ def test_the_text_says_how_many_models_keep_all_limits(router):
     assert "keep all limits" not in str(router.route("hi").explain())
 
 
+def test_figures_are_told_apart_from_the_limits_that_they_miss_or_keep(router):
+    prompt, model = "What is 17 * 23?", "o1-mini"
+    free = router.route(prompt, models=model)
+    p, cost_usd = free.p_correct, free.cost_usd
+    missed = str(
+        router.route(prompt, models=model, min_accuracy=p + 1e-4, max_cost_usd=cost_usd * (1 - 1e-4)).explain()
+    )
+    kept = str(router.route(prompt, models=model, min_accuracy=p - 1e-4, max_cost_usd=cost_usd * (1 + 1e-4)).explain())
+    for text, is_met in ((missed, False), (kept, True)):
+        said_p, said_usd = re.search(r"^P\(correct\) ([\d.]+) .* expected \$([\d.e-]+) ", text, re.MULTILINE).groups()
+        floor, ceiling = (
+            float(re.search(rf"^{name} ([\d.e-]+): rules", text, re.MULTILINE).group(1))
+            for name in ("min_accuracy", "max_cost_usd")
+        )
+        assert (float(said_p) >= floor) == (float(said_usd) <= ceiling) == is_met
+
+
 def test_a_regret_is_said_in_points_where_the_cost_does_not_count(router):
     by_chance, by_worth = (router.route("What is 17 * 23?", alpha=alpha).explain() for alpha in (1, 0.5))
     regret = by_chance.runner_up.regret

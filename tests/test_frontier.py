@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from statistics import NormalDist
 
 import numpy as np
@@ -187,9 +188,23 @@ def test_plan_without_a_limit_is_valid_json(prompts_file):
 def test_plan_shows_a_table_and_the_answer(prompts_file):
     shown = RUN.invoke(app, ["plan", str(prompts_file), "--target", "0.7"])
     assert shown.exit_code == 0
-    assert "For 70.0% right: alpha" in shown.stdout
+    assert "For 70% right: alpha" in shown.stdout
     impossible = RUN.invoke(app, ["plan", str(prompts_file), "--target", "1.0"])
     assert "No position of the dial is enough" in impossible.stdout
+
+
+def test_what_is_missed_by_a_hair_is_not_said_to_be_reached(prompts_file, batch):
+    best = point(batch, 1.0)
+    for option, value in (
+        ("--target", best.accuracy + 1e-5),
+        ("--budget-usd", point(batch, 0.0).cost_limit_usd * (1 - 1e-5)),
+    ):
+        said = RUN.invoke(app, ["plan", str(prompts_file), option, repr(value)]).stdout
+        said = " ".join(said.split())
+        (limit, least, right) = re.search(
+            r"enough (?:for|within) ([\d.e-]+).* may cost ([\d.e-]+) USD, .* get ([\d.]+)% right", said
+        ).groups()
+        assert float(right) < float(limit) if option == "--target" else float(least) > float(limit)
 
 
 @pytest.mark.parametrize("kind", ["png", "PNG", "svg", "pdf"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from dataclasses import replace
 from fractions import Fraction
@@ -204,6 +205,31 @@ def test_the_reason_names_every_limit_that_was_given_up_and_is_true():
     assert decision.reason == "no model that may be chosen costs at most 1 USD; the choice costs 2 USD"
     nobody = limited([1.0, 2.0, 99.0], [20.0, 30.0, 4.0], [0.5, 0.7, 0.9], min_accuracy=0.95, max_cost_usd=3)
     assert nobody.reason == "no model reaches P = 0.95; the choice has 0.700"
+
+
+def test_a_limit_that_is_missed_by_a_hair_is_not_said_to_be_kept():
+    hair = 1 + 1e-6
+    assert limited([1.0], [2.0], [0.79996], min_accuracy=0.8).reason.endswith("reaches P = 0.8; the choice has 0.79996")
+    for limits in ({"max_cost_usd": 1e-3}, {"max_latency_s": 30}, {"min_accuracy": 0.8}, {"min_accuracy": 0.123456789}):
+        floor = limits.get("min_accuracy", 1)
+        reason = limited([1e-3 * hair], [30 * hair], [floor / hair], **limits).reason
+        bound, missed = (float(number) for number in re.findall(r"\d[\d.e-]*", reason))
+        assert missed < bound if "min_accuracy" in limits else missed > bound, reason
+
+
+def test_a_prompt_that_is_hardly_too_long_lacks_more_than_nothing():
+    estimates = crafted([0.5], [1.0])
+    cards = (ModelCard("m0", Price(0, 0), context_window=100),)
+    estimates = replace(estimates, candidates=replace(estimates.candidates, cards=cards))
+    estimates.input_tokens[:] = 100.25
+    assert Tradeoff().decide(estimates).reason.endswith("the choice lacks 0.2 tokens")
+
+
+def test_a_budget_of_a_batch_that_is_missed_by_a_hair_is_not_said_to_be_enough():
+    for risk in (0.5, 0.05):
+        plan = plan_within(crafted([[0.5]], [[1.00004]], p90=1.00004), 1.00003, Tradeoff(), risk)
+        said = re.fullmatch(r"a budget of 1.00003 USD is too small: even .* cost ([\d.]+) USD(?:, .*)?", plan.reason)
+        assert said.group(1) == "1.00004"
 
 
 @given(seed=st.integers(0, 2**32 - 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from scope_edge.budget.periods import Span
+from scope_edge.names import apart
 
 __all__ = ["aim", "cheapest", "nothing_fits", "too_dear"]
 
@@ -29,7 +30,8 @@ def nothing_fits(left_usd: float, limit_usd: float, span: Span, model: str, p90_
     """Why nothing was reserved; model: the cheapest that may be chosen."""
     end_s = span.end_s
     until = "for good" if end_s is None else f"until {datetime.fromtimestamp(end_s, UTC):%Y-%m-%d %H:%M} UTC"
+    least, left = apart(p90_usd, left_usd, ".2g")
     return (
-        f"no model that may be chosen has a 90% cost within the {left_usd:.3g} of {limit_usd:g} USD that are left "
-        f"{until}; {model} is the cheapest, {p90_usd:.2g} USD"
+        f"no model that may be chosen has a 90% cost within the {left} of {limit_usd:g} USD that are left "
+        f"{until}; {model} is the cheapest, {least} USD"
     )

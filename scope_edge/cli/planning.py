@@ -14,7 +14,7 @@ from rich.table import Table
 
 from scope_edge.cli.options import BundlePath, Json, Models, console, print_json, progress_bars, split_names
 from scope_edge.errors import UsageError
-from scope_edge.names import counted
+from scope_edge.names import apart, counted
 from scope_edge.router import Router
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def plan(
         chosen, best = within(estimates, budget_usd, risk), plan_within(estimates, budget_usd, Tradeoff(), risk)
         asked = f"within {budget_usd:g} USD"
     elif target is not None:
-        chosen, asked = reaching(estimates, target, risk), f"for {target:.1%} right"
+        chosen, asked = reaching(estimates, target, risk), f"for {100 * target:g}% right"
     if plot is not None:
         from scope_edge.plots import plan_figure, write_figure
 
@@ -100,7 +100,7 @@ def plan(
         return
     _show(points, chosen, len(texts), risk)
     if asked:
-        _answer(chosen, best, asked, points)
+        _answer(chosen, best, asked, points, budget_usd, target)
 
 
 def _estimates(router: Router, prompts: list[str], models: list[str] | None) -> Estimates:
@@ -148,12 +148,21 @@ def _show(points: list[Point], chosen: Point | None, n_prompts: int, risk: float
     console.print(table)
 
 
-def _answer(chosen: Point | None, best: Plan | None, asked: str, points: list[Point]) -> None:
+def _answer(
+    chosen: Point | None,
+    best: Plan | None,
+    asked: str,
+    points: list[Point],
+    budget_usd: float | None,
+    target: float | None,
+) -> None:
+    most_usd = math.inf if budget_usd is None else budget_usd
     if chosen is None:
-        first, last = points[0], points[-1]
+        least, _ = apart(points[0].cost_limit_usd, most_usd)
+        best_right, _ = apart(100 * points[-1].accuracy, math.inf if target is None else 100 * target, ".1f")
         console.print(
             f"[yellow]No position of the dial is enough {asked}[/]: the cheapest may cost "
-            f"{first.cost_limit_usd:.3g} USD, the most accurate is expected to get {last.accuracy:.1%} right."
+            f"{least} USD, the most accurate is expected to get {best_right}% right."
         )
     else:
         console.print(
@@ -162,9 +171,10 @@ def _answer(chosen: Point | None, best: Plan | None, asked: str, points: list[Po
             f"{chosen.cost_usd:.3g} USD expected"
         )
     if best is not None and best.met:
+        at_most, _ = apart(min(best.cost_limit_usd, most_usd), most_usd, may_look_equal=True)
         console.print(
             f"The best plan for just these prompts: {best.expected_accuracy:.1%} right, "
-            f"{best.expected_cost_usd:.3g} USD expected, at most {best.cost_limit_usd:.3g}; "
+            f"{best.expected_cost_usd:.3g} USD expected, at most {at_most}; "
             f"in Python: route_batch(prompts, budget_usd=...)"
         )
 

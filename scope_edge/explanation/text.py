@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scope_edge.explanation.steps import beyond
-from scope_edge.names import counted
+from scope_edge.names import apart, counted
+from scope_edge.policy.rules import rounded
 from scope_edge.pricing import dollars
 
 if TYPE_CHECKING:
@@ -47,16 +48,16 @@ def opening(explanation: Explanation) -> Iterator[str]:
     e = explanation
     yield f"{e.model}: {e.reason}"
     yield (
-        f"P(correct) {e.p_correct:.3f} (80% interval {e.p_low:.2f}-{e.p_high:.2f}), expected {dollars(e.cost_usd)} "
-        f"(90%: {dollars(e.cost_usd_p90)}), {e.output_tokens:.0f} tokens"
+        f"P(correct) {_p(e, e.p_correct)} (80% interval {e.p_low:.2f}-{e.p_high:.2f}), expected {_usd(e, e.cost_usd)} "
+        f"(90%: {_usd(e, e.cost_usd_p90)}), {e.output_tokens:.0f} tokens"
     )
     if e.risk < 0.5:
-        yield f"counted at risk {e.risk:g}: P {e.counted_p:.3f}, {dollars(e.counted_cost_usd)}"
+        yield f"counted at risk {e.risk:g}: P {_p(e, e.counted_p)}, {_usd(e, e.counted_cost_usd)}"
     if e.met and 0 < e.value_usd < math.inf:
         worth = e.value_usd * e.counted_p - e.counted_cost_usd
         yield (
             f"a right answer counts as {dollars(e.value_usd)}, so the call is worth {dollars(e.value_usd)} x "
-            f"{e.counted_p:.3f} - {dollars(e.counted_cost_usd)} = {dollars(worth)}"
+            f"{_p(e, e.counted_p)} - {_usd(e, e.counted_cost_usd)} = {dollars(worth)}"
         )
     yield f"novelty {e.novelty:.2f}: {e.novelty:.0%} of known prompts lie closer to their nearest anchors"
     for limit in e.limits:
@@ -72,6 +73,23 @@ def parts(explanation: Explanation) -> Iterator[Part]:
     yield _anchors(explanation)
     yield _second(explanation)
     yield _dial(explanation)
+
+
+def _p(explanation: Explanation, p: float) -> str:
+    """P, in as many digits as show on which side of the floor it lies."""
+    floor = _bound(explanation, "min_accuracy", 0.0)
+    told, _ = apart(p, floor, ".3f", may_look_equal=p >= floor)
+    return told
+
+
+def _usd(explanation: Explanation, cost_usd: float) -> str:
+    """A cost, in as many digits as show on which side of the ceiling it lies."""
+    return dollars(cost_usd, _bound(explanation, "max_cost_usd", math.inf))
+
+
+def _bound(explanation: Explanation, name: str, without: float) -> float:
+    """A limit as the figures were compared with it; `without` if none was set."""
+    return next((float(rounded(float(limit.value))) for limit in explanation.limits if limit.name == name), without)
 
 
 def _sigmoid(logit: float) -> float:
@@ -91,7 +109,7 @@ def _why(explanation: Explanation) -> Part:
     first, *factors = explanation.factors
     tokens = [f"{first.times:.0f} ({first.says})", *(f"{factor.times:.2f} ({factor.says})" for factor in factors)]
     return Part(
-        f"Why P is {explanation.p_correct:.3f}: what raises and lowers the logit, log(P / (1 - P))",
+        f"Why P is {_p(explanation, explanation.p_correct)}: what raises and lowers the logit, log(P / (1 - P))",
         ("", "P so far", "chosen", *([] if other is None else ["runner-up"])),
         tuple(rows),
         (f"Tokens: {' x '.join(tokens)}",),
@@ -149,9 +167,10 @@ def _second(explanation: Explanation) -> Part:
     if other.regret is not None:
         lost = f"{other.regret * 100:.2g} points of P" if other.regret_in == "p" else dollars(other.regret)
         notes.append(f"Regret, what taking it would lose: {lost}")
-    figures = f"P {other.p_correct:.3f}, {dollars(other.cost_usd)}"
+    figures = f"P {_p(explanation, other.p_correct)}, {_usd(explanation, other.cost_usd)}"
     if explanation.risk < 0.5:
-        figures += f" (counted: P {other.counted_p:.3f}, {dollars(other.counted_cost_usd)})"
+        counted = _p(explanation, other.counted_p), _usd(explanation, other.counted_cost_usd)
+        figures += f" (counted: P {counted[0]}, {counted[1]})"
     return Part(f"Runner-up: {other.model}, {figures}", notes=tuple(notes))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
+from scope_edge.names import apart
 from scope_edge.policy.allocation import Spread, allocate
 from scope_edge.policy.decision import Plan, expect
 from scope_edge.policy.rules import Policy
@@ -55,6 +56,8 @@ def plan_within(estimates: Estimates, budget_usd: Any, policy: Policy, risk: flo
     plan = replace(plan, value_usd=found.price_usd, cost_limit_usd=found.at_most_usd, gap=found.gap)
     if found.met:
         return plan
-    least = f"even the cheapest choices are expected to cost {plan.expected_cost_usd:.3g} USD"
-    limit = f", and at most {found.at_most_usd:.3g} with a probability of {1 - risk:g}" if risk < 0.5 else ""
-    return replace(plan, met=False, reason=f"a budget of {budget_usd:g} USD is too small: {least}{limit}")
+    expected, _ = apart(plan.expected_cost_usd, budget_usd)
+    at_most, budget = apart(found.at_most_usd, budget_usd)
+    least = f"even the cheapest choices are expected to cost {expected} USD"
+    limit = f", and at most {at_most} with a probability of {1 - risk:g}" if risk < 0.5 else ""
+    return replace(plan, met=False, reason=f"a budget of {budget} USD is too small: {least}{limit}")

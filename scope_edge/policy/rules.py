@@ -21,11 +21,12 @@ from scope_edge.dial import Dial
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 from scope_edge.jit import kernels
+from scope_edge.names import apart
 from scope_edge.policy.decision import Decision, Plan, expect
 from scope_edge.policy.quantiles import Figures, at_risk, cost_at
 from scope_edge.ranges import is_number
 
-__all__ = ["Choices", "Options", "Policy"]
+__all__ = ["Choices", "Options", "Policy", "rounded"]
 
 Mask = NDArray[np.bool_]
 Names = str | Sequence[str]
@@ -330,23 +331,23 @@ class Policy:
             tokens = (estimates.input_tokens + estimates.output_tokens_p90).reshape(-1, n_models)
             over = (tokens - candidates.context_window).astype(np.float32)
             aim = "has a context window with room for prompt and answer"
-            limits.append(_Limit("its context window", over <= 0, over, aim, "lacks {short:.0f} tokens"))
+            limits.append(_Limit("its context window", over <= 0, over, 0.0, aim, "lacks {value} tokens", ".0f"))
         if self.max_cost_usd is not None:
             limited = cost if self.at == "mean" else cost_at(estimates, int(self.at[1:]) / 100)
-            holds, aim = limited <= _rounded(self.max_cost_usd), f"costs at most {self.max_cost_usd:g} USD"
-            limits.append(_Limit(f"max_cost_usd {self.max_cost_usd:g}", holds, limited, aim, "costs {short:.2g} USD"))
+            name, most, aim = f"max_cost_usd {self.max_cost_usd:g}", self.max_cost_usd, "costs at most {bound} USD"
+            limits.append(_Limit(name, limited <= rounded(most), limited, most, aim, "costs {value} USD", ".2g"))
         if self.min_accuracy is not None:
-            holds, aim = p >= _rounded(self.min_accuracy), f"reaches P = {self.min_accuracy:g}"
-            limits.append(_Limit(f"min_accuracy {self.min_accuracy:g}", holds, -p, aim, "has {above:.3f}"))
+            name, least, aim = f"min_accuracy {self.min_accuracy:g}", self.min_accuracy, "reaches P = {bound}"
+            limits.append(_Limit(name, p >= rounded(least), -p, least, aim, "has {value}", ".3f"))
         if self.max_latency_s is not None:
             tokens = np.maximum(estimates.output_tokens, 1)  # none at an unstated speed would take no number of seconds
             latency = candidates.latency_s(tokens).reshape(-1, n_models).astype(np.float32)
-            holds, aim = latency <= _rounded(self.max_latency_s), f"answers within {self.max_latency_s:g} s"
-            limits.append(_Limit(f"max_latency_s {self.max_latency_s:g}", holds, latency, aim, "takes {short:.3g} s"))
+            name, most, aim = f"max_latency_s {self.max_latency_s:g}", self.max_latency_s, "answers within {bound} s"
+            limits.append(_Limit(name, latency <= rounded(most), latency, most, aim, "takes {value} s", ".3g"))
         return limits
 
 
-def _rounded(limit: float) -> np.float32:
+def rounded(limit: float) -> np.float32:
     """A limit in the precision of the figures: what is equal to it as far as they tell keeps it."""
     with np.errstate(over="ignore"):
         return np.float32(limit)
@@ -355,15 +356,18 @@ def _rounded(limit: float) -> np.float32:
 class _Limit(NamedTuple):
     """A limit with its name, where it holds, how far each cell is from it, and two sentences without their subject.
 
-    short: infinite where a model does not state what the limit is about. aim: what a model does that keeps it.
-    misses: what the choice does that does not.
+    short: the figure that is limited, P with a minus; infinite where a model does not state it. bound: what the figure
+    is compared with. aim: what a model does that keeps it. misses: what the choice does that does not. form: that of
+    the figure.
     """
 
     name: str
     holds: Mask
     short: Figures
+    bound: float
     aim: str
     misses: str
+    form: str
 
     def nearest(self, within: Mask, rows: NDArray[np.intp]) -> Mask:
         """Of some prompts, none of whose models keeps it, those that are nearest, (n_rows, n_models).
@@ -381,9 +385,11 @@ class _Limit(NamedTuple):
         if holds.any():
             among = " that keeps the other limits" if holds[permitted].any() else " that may be chosen"
         short = float(self.short[row, nearest].max())
+        value, bound = apart(abs(short), self.bound, self.form)
+        aim = f"no model{among} {self.aim.format(bound=bound)}"
         if short == math.inf:
-            return f"no model{among} {self.aim} as far as is known; {_SPEED}"
-        return f"no model{among} {self.aim}; the choice {self.misses.format(short=short, above=-short)}"
+            return f"{aim} as far as is known; {_SPEED}"
+        return f"{aim}; the choice {self.misses.format(value=value)}"
 
 
 def _best(figures: Figures, value_usd: float, order: NDArray[np.int32]) -> NDArray[np.int64]:
