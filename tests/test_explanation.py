@@ -425,6 +425,22 @@ def test_the_safe_model_is_not_chosen_by_worth(router):
     assert (explanation.runner_up.regret, explanation.below, explanation.above) == (None, None, None)
 
 
+def test_a_limit_does_not_decide_what_the_safe_model_does(router):
+    asked = {"min_accuracy": 0.2, "max_cost_usd": 1e-3, "allow": "*"}
+    for safe in [*router.models[:3], router.route("hi", policy=Tradeoff(0.9, **asked)).model]:
+        told = [
+            router.route("hi", policy=Tradeoff(0.9, **asked, safe_model=safe, max_novelty=most)).explain()
+            for most in (0.0, 1.0)
+        ]
+        safe_choice, by_worth = ({limit.name: limit for limit in one.limits} for one in told)
+        assert told[0].model == safe
+        assert by_worth["max_cost_usd"].binds
+        assert not any(limit.binds for limit in safe_choice.values())
+        assert [limit.excluded for limit in safe_choice.values()] == [limit.excluded for limit in by_worth.values()]
+        # True as well where the rule would have taken the same model.
+        assert (told[0].runner_up.regret, told[0].below, told[0].above) == (None, None, None)
+
+
 # --- the dial ---
 
 

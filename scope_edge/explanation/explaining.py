@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scope_edge.errors import UsageError
-from scope_edge.explanation.rivals import Counted, Limit, RunnerUp, limits, rule_of, runner_up
+from scope_edge.explanation.rivals import Counted, Limit, RunnerUp, is_safe_choice, limits, rule_of, runner_up
 from scope_edge.explanation.steps import Flip, Step, dial_steps, flips, turns
 from scope_edge.explanation.terms import Breakdown, Factor, Term
 from scope_edge.explanation.text import written
@@ -125,7 +125,8 @@ def explain(decision: Decision) -> Explanation:
     within = rule.within(estimates)[0]
     below = above = None
     # A free session's limits are about the turn alone, and may not hold for what is counted here.
-    if decision.met and within.any() and rule.choose(estimates).best[0] == column:
+    by_worth = decision.met and not is_safe_choice(decision) and bool(rule.choose(estimates).best[0] == column)
+    if by_worth and within.any():
         chosen_among = turns(counted.p, np.where(within, counted.cost, np.inf), order)
         below, above = flips(chosen_among, estimates, column, by_dial=decision.alpha is not None)
     everywhere = turns(estimates.p_correct.astype(np.float64), estimates.cost_usd.astype(np.float64), order)
@@ -151,7 +152,7 @@ def explain(decision: Decision) -> Explanation:
         terms=terms,
         factors=breakdown.factors(decision.model, estimates),
         neighbours=voices(evidence, neighbourhood, decision.model, residual),
-        runner_up=runner_up(decision, rule, counted, breakdown),
+        runner_up=runner_up(decision, rule, counted, breakdown, by_worth=by_worth),
         below=below,
         above=above,
         limits=limits(decision, rule),

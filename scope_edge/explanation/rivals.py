@@ -19,7 +19,7 @@ from scope_edge.policy.quantiles import at_risk
 from scope_edge.pricing import dollars
 from scope_edge.ranges import is_number
 
-__all__ = ["Counted", "Limit", "RunnerUp", "limits", "rule_of", "runner_up"]
+__all__ = ["Counted", "Limit", "RunnerUp", "is_safe_choice", "limits", "rule_of", "runner_up"]
 
 _LIMITS = ("min_accuracy", "max_cost_usd", "max_latency_s", "allow", "forbid", "local_only")
 
@@ -95,8 +95,18 @@ def rule_of(decision: Decision) -> Tradeoff:
     return Tradeoff(value_usd=decision.value_usd, **{**shared, "risk": decision.risk, "safe_model": None})
 
 
+def is_safe_choice(decision: Decision) -> bool:
+    """Whether the safe model was taken, whatever the rule without it says: the prompt is unlike every anchor."""
+    policy, estimates = decision.policy, decision.estimates
+    if policy.safe_model is None or float(estimates.novelty) <= policy.max_novelty:
+        return False
+    return estimates.models.index(decision.model) in estimates.candidates.find(policy.safe_model)
+
+
 def limits(decision: Decision, rule: Tradeoff) -> tuple[Limit, ...]:
     """The limits that were set, in the order of `Policy`, and the context windows where they rule out a model."""
+    # The safe model is taken with any limits, and without.
+    may_bind = not is_safe_choice(decision)
     estimates, found = decision.estimates, []
     chosen = rule.choose(estimates).best[0]
     free = Tradeoff(value_usd=rule.value_usd, risk=rule.risk, at=rule.at)
@@ -109,9 +119,10 @@ def limits(decision: Decision, rule: Tradeoff) -> tuple[Limit, ...]:
         nothing: Any = False if value is True else None
         alone, without = replace(free, **{name: value}), replace(rule, **{name: nothing})
         excluded = int((~alone.within(every)).sum())
-        found.append(Limit(name, _shown(value), excluded, bool(without.choose(estimates).best[0] != chosen)))
+        binds = may_bind and bool(without.choose(estimates).best[0] != chosen)
+        found.append(Limit(name, _shown(value), excluded, binds))
     if full := int((~free.within(_among(estimates, closed=frozenset()))).sum()):
-        binds = bool(rule.choose(_among(estimates, cards=roomy)).best[0] != chosen)
+        binds = may_bind and bool(rule.choose(_among(estimates, cards=roomy)).best[0] != chosen)
         found.append(Limit("context_window", "as stated", full, binds))
     return tuple(found)
 
@@ -121,8 +132,10 @@ def _among(estimates: Estimates, **changes: Any) -> Estimates:
     return replace(estimates, candidates=replace(estimates.candidates, **changes))
 
 
-def runner_up(decision: Decision, rule: Tradeoff, counted: Counted, breakdown: Breakdown) -> RunnerUp | None:
-    """What the same rule chooses without the chosen model; None if no other may be chosen."""
+def runner_up(
+    decision: Decision, rule: Tradeoff, counted: Counted, breakdown: Breakdown, *, by_worth: bool
+) -> RunnerUp | None:
+    """What the same rule chooses without the chosen model, which it took by_worth; None if no other may be chosen."""
     estimates, candidates = decision.estimates, decision.estimates.candidates
     chosen = estimates.models.index(decision.model)
     permitted = rule.permitted(estimates)
@@ -135,7 +148,6 @@ def runner_up(decision: Decision, rule: Tradeoff, counted: Counted, breakdown: B
     column = estimates.models.index(second.model)
     value = decision.value_usd
     worth = counted.p if value == math.inf else value * counted.p - counted.cost
-    by_worth = decision.met and second.met and chosen == rule.choose(estimates).best[0]
     why = _compared(counted, chosen, column, candidates.dial)
     return RunnerUp(
         model=second.model,
@@ -144,7 +156,7 @@ def runner_up(decision: Decision, rule: Tradeoff, counted: Counted, breakdown: B
         counted_p=float(counted.p[column]),
         counted_cost_usd=float(counted.cost[column]),
         met=second.met,
-        regret=float(worth[chosen] - worth[column]) if by_worth else None,
+        regret=float(worth[chosen] - worth[column]) if by_worth and second.met else None,
         regret_in="p" if value == math.inf else "usd",
         why=why if second.met else f"{why}; it breaks {', '.join(rule.broken(estimates, column))}",
         terms=breakdown.terms(second.model),
