@@ -20,6 +20,7 @@ from scope_edge import Estimates, Tradeoff
 from scope_edge.cli.app import app
 from scope_edge.errors import OutcomesError, UsageError
 from scope_edge.outcome_rows import read_prompts
+from scope_edge.plots import plan_figure
 from scope_edge.policy.frontier import frontier, point, reaching, within
 
 RUN = CliRunner()
@@ -216,6 +217,22 @@ def test_plan_draws_a_picture_that_is_the_same_on_every_run(prompts_file, tmp_pa
         pictures.append(path.read_bytes())
     assert len(pictures[0]) > 3000
     assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize("cost", [[0, 0, 0], [0, 0, 1e-3], [0, 1e-4, 1e-2], [1e-5, 1e-4, 1e-2]])
+def test_names_in_the_picture_of_a_plan_do_not_cover_each_other(cost):
+    points = frontier(crafted([[0.5, 0.7, 0.9]] * 3, [cost] * 3))
+    figure = plan_figure(points, None, None, "")
+    figure.draw_without_rendering()
+    texts = [text for text in figure.axes[0].texts if text.get_text()]
+    extents = [text.get_window_extent() for text in texts]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(extents, 2))
+    # Every position is named, or lies between two that are.
+    alphas = [[float(alpha) for alpha in re.findall(r"[\d.]+", text.get_text())] for text in texts]
+    assert (min(map(min, alphas)), max(map(max, alphas))) == (0, 1)
+    for first, *last in alphas:
+        there = {(one.accuracy, one.cost_usd) for one in points if first <= one.alpha <= (last or [first])[0]}
+        assert len(there) == 1
 
 
 def test_plan_refuses_what_it_cannot_do(prompts_file, tmp_path):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scope_edge.plots.canvas import BLUE, GREEN, ORANGE, drawing, new_figure
+from scope_edge.plots.canvas import BLUE, GREEN, ORANGE, drawing, name_dots, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,11 +33,6 @@ def plan_figure(points: Sequence[Point], chosen: Point | None, best: Plan | None
     low, high = np.array([point.accuracy_low for point in points]), np.array([point.accuracy_high for point in points])
     axes.fill_between(cost, low, high, color=ORANGE, alpha=0.15, linewidth=0, label="80% interval")
     axes.plot(cost, right, color=ORANGE, marker="o", markersize=4, linewidth=2, label="the dial")
-    for point in points[:: max(len(points) // 5, 1)]:
-        axes.annotate(
-            f"alpha {point.alpha:g}", (point.cost_usd, point.accuracy), xytext=(6, -12), textcoords="offset points",
-            fontsize=8.5,
-        )  # fmt: skip
     if chosen is not None:
         axes.plot(chosen.cost_usd, chosen.accuracy, "D", color=BLUE, markersize=8, label=f"alpha {chosen.alpha:.3f}")
     if best is not None and best.met:
@@ -52,4 +48,17 @@ def plan_figure(points: Sequence[Point], chosen: Point | None, best: Plan | None
     axes.set_ylabel("expected share of right answers")
     axes.set_title(f"What the dial would buy{', ' if asked else ''}{asked}", loc="left")
     axes.legend(loc="lower right")
+    dots = _dots(points)
+    # The ends first: where not all have room, they have.
+    named = dict.fromkeys((dots[0], dots[-1], *dots[:: max(len(dots) // 5, 1)]))
+    name_dots(figure, axes, [(name, x, y, "black") for name, x, y in named])
     return figure
+
+
+def _dots(points: Sequence[Point]) -> list[tuple[str, float, float]]:
+    """Names and places of what is seen: positions that buy the same, as those of free models do, are one dot."""
+    dots = []
+    for (x, y), group in groupby(points, key=lambda point: (point.cost_usd, point.accuracy)):
+        alphas = [f"{point.alpha:g}" for point in group]
+        dots.append((f"alpha {'-'.join(dict.fromkeys((alphas[0], alphas[-1])))}", x, y))
+    return dots
