@@ -515,7 +515,7 @@ class Router:
     def refresh(self) -> int:
         """Fold in what other processes have recorded since; returns how many outcomes the journal holds."""
         with self._knowledge.changing:
-            return len(self._knowledge.learn(self._experience().caught_up()).journal)
+            return self._knowledge.learn(self._experience().caught_up()).held
 
     def forget(self, model: str | None = None, *, before: float | datetime | None = None) -> int:
         """Delete recorded outcomes, and what was learned from them beyond the bundle; returns how many.

@@ -229,6 +229,28 @@ def test_processes_learn_from_each_other(small_bundle, journal):
     assert same(one.estimate(ASKED), two.estimate(ASKED))
 
 
+def test_a_refresh_reads_what_is_new_and_does_not_count_the_rest(small_bundle, journal, tmp_path):
+    one, two = loaded(small_bundle, journal), loaded(small_bundle, journal)
+    for i in range(6):
+        one.record(f"{ASKED} {i}", one.models[i % 2], score=0)
+    one.compact(tmp_path / "compact")
+    three = loaded(tmp_path / "compact", journal)
+    asked = []
+    for router in (one, two, three):
+        router._experience().journal.connected().set_trace_callback(asked.append)
+    assert [router.refresh() for router in (one, two, three)] == [6, 6, 6]
+    one.record(LIKE_IT, one.models[0], score=0)
+    assert [router.refresh() for router in (one, two, three)] == [7, 7, 7]
+    assert any("WHERE number > 6 " in sql for sql in asked)
+    assert not any("count(" in sql for sql in asked)
+    # Of what was forgotten no number tells; then all is read anew.
+    assert two.forget(two.models[1]) == 3
+    assert [router.refresh() for router in (one, two, three)] == [4, 4, 4]
+    three.record(LIKE_IT, three.models[1], score=0)
+    assert [router.refresh() for router in (one, two, three)] == [5, 5, 5]
+    assert loaded(tmp_path / "compact", journal).refresh() == 5
+
+
 def test_no_estimate_depends_on_the_rest_of_its_batch(router):
     for i, prompt in enumerate(PROMPTS[:10]):
         router.record(prompt, router.models[i % len(router.models)], score=i % 2)

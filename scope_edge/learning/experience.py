@@ -32,13 +32,15 @@ class Experience:
     whole. The latest goes on, or the one that it was made from if that failed; not both.
 
     journal: what is read. learner: what came of it. known: the outcomes up to this number were in the bundle already.
-    folded: the number of the last one that was folded in. forgotten: how often outcomes had been deleted then.
+    folded: the number of the last one that was folded in. held: how many the journal held up to it. forgotten: how
+    often outcomes had been deleted then.
     """
 
     journal: Journal
     learner: Learner
     known: int
     folded: int
+    held: int
     forgotten: int
 
     @classmethod
@@ -48,7 +50,7 @@ class Experience:
         journal = Journal(path, config["encoder"]["hash"], anchors.codes.shape[1], anchors.loadings.shape[1])
         note = config.get("journal") or {}
         known = note.get("up_to", 0) if note.get("name") == journal.name else 0
-        return cls(journal, Learner(base), known, known, journal.forgotten).caught_up()
+        return cls(journal, Learner(base), known, known, 0, 0).rebased(base)
 
     @property
     def estimator(self) -> Estimator:
@@ -67,8 +69,9 @@ class Experience:
 
     def rebased(self, base: Estimator) -> Experience:
         """Begin anew from another pool, with the whole journal."""
-        forgotten = self.journal.forgotten
-        return replace(self, learner=Learner(base), folded=self.known, forgotten=forgotten).caught_up()
+        forgotten = self.journal.forgotten  # before they are counted: what is deleted meanwhile is counted anew
+        held = self.journal.count(self.known)
+        return replace(self, learner=Learner(base), folded=self.known, held=held, forgotten=forgotten).caught_up()
 
     def restated(self, base: Estimator) -> Experience:
         """Go on from the same pool, whose cards say other things than before, but no other prices: what an outcome has
@@ -82,11 +85,12 @@ class Experience:
         """Fold in what the journal holds since, whoever wrote it."""
         if self.journal.forgotten != self.forgotten:
             return self.rebased(self.learner.base)
-        learner, folded, outcomes = self.learner.copy(), self.folded, self.journal.after(self.folded)
+        learner, folded, held = self.learner.copy(), self.folded, self.held
+        outcomes = self.journal.after(folded)
         while block := list(islice(outcomes, AT_ONCE)):
             learner.fold(block)
-            folded = block[-1][0]
-        return replace(self, learner=learner, folded=folded)
+            folded, held = block[-1][0], held + len(block)
+        return replace(self, learner=learner, folded=folded, held=held)
 
     def recorded(self, outcome: Outcome) -> Experience:
         """Write an outcome down, and fold it in: both or neither."""

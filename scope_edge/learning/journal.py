@@ -86,8 +86,9 @@ class Journal(SharedFile):
         with self.reported():
             return self._header(self.connected())[2]
 
-    def __len__(self) -> int:
-        return int(self.query("SELECT count(*) FROM outcomes")[0][0])
+    def count(self, up_to: int) -> int:
+        """How many outcomes there are up to a number, which are all looked at."""
+        return int(self.query("SELECT count(*) FROM outcomes WHERE number <= ?", up_to)[0][0])
 
     def append(self, outcome: Outcome) -> None:
         """Keep an outcome."""
