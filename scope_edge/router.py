@@ -567,8 +567,7 @@ class Router:
         with self._knowledge.changing:
             experience = self._knowledge.learn(self._experience().caught_up())
             anchors, prints = experience.learner.compacted()
-            config = {**self._bundle.config, **experience.note}
-            self._write(path, anchors, prints, config, "compacted by `Router.compact`")
+            self._write(path, anchors, prints, experience.noted(self._bundle.config), "compacted by `Router.compact`")
 
     def warmup(self) -> bool:
         """Compile the kernels now instead of after the first decisions, and wait for it; decisions stay the same.

@@ -501,6 +501,23 @@ def test_a_bundle_that_is_compacted_without_its_journal_still_holds_it(small_bun
         assert same(alone.estimate(ASKED), Router.load(tmp_path / "compact").estimate(ASKED)) != records
 
 
+def test_a_bundle_that_two_journals_were_compacted_into_counts_neither_again(small_bundle, tmp_path):
+    bundle, journals = small_bundle, [tmp_path / "one.db", tmp_path / "two.db"]
+    for i, journal in enumerate(journals):
+        router = loaded(bundle, journal)
+        for _ in range(i + 1):
+            router.record(ASKED, router.models[i], score=0)
+        bundle = tmp_path / f"compact {i}"
+        router.compact(bundle)
+    alone = Router.load(bundle).estimate(ASKED)
+    for i, journal in enumerate(journals):
+        router = loaded(bundle, journal)
+        assert same(router.estimate(ASKED), alone)
+        assert router.refresh() == i + 1
+        router.record(ASKED, router.models[i], score=0)
+        assert router.estimate(ASKED).p_correct[i] < alone.p_correct[i]
+
+
 def test_what_was_compacted_is_forgotten_by_compacting_anew(small_bundle, journal, tmp_path):
     router = loaded(small_bundle, journal)
     router.record(ASKED, router.models[0], score=0)

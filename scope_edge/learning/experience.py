@@ -45,11 +45,13 @@ class Experience:
 
     @classmethod
     def begin(cls, base: Estimator, config: Mapping[str, Any], path: str | os.PathLike[str] | None) -> Experience:
-        """All of a journal, over the estimator of a bundle whose config.json may note that it holds some of it."""
+        """All of a journal, over the estimator of a bundle whose config.json may note that it holds some of it.
+
+        It notes under "journals" the names of those that it holds, each with the number of the last outcome.
+        """
         anchors = base.anchors
         journal = Journal(path, config["encoder"]["hash"], anchors.codes.shape[1], anchors.loadings.shape[1])
-        note = config.get("journal") or {}
-        known = note.get("up_to", 0) if note.get("name") == journal.name else 0
+        known = config.get("journals", {}).get(journal.name, 0)
         return cls(journal, Learner(base), known, known, 0, 0).rebased(base)
 
     @property
@@ -57,15 +59,14 @@ class Experience:
         """The estimator with everything that was folded in."""
         return self.learner.estimator
 
-    @property
-    def note(self) -> dict[str, Any]:
-        """What the config.json of a bundle is to say of the journal that it holds.
+    def noted(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The config.json of a bundle, made from one with this config, that holds what was learned.
 
-        Nothing of one that ends with this process: what was noted before still holds.
+        The journals that were noted before still are; one that ends with this process is not.
         """
         if self.journal.path is None:
-            return {}
-        return {"journal": {"name": self.journal.name, "up_to": self.folded}}
+            return dict(config)
+        return {**config, "journals": {**config.get("journals", {}), self.journal.name: self.folded}}
 
     def rebased(self, base: Estimator) -> Experience:
         """Begin anew from another pool, with the whole journal."""
