@@ -96,7 +96,7 @@ def read_bundle(path: str | Path) -> Bundle:
 
 
 def _read(path: str | Path) -> Bundle:
-    verify(path, full=False)
+    sums = _verified(path, full=False)
     root = Path(path).absolute()
     # Before the other files: what is read after a change by others must not pass for what they wrote.
     manifest = read_json(root / "manifest.json", dict)
@@ -123,7 +123,7 @@ def _read(path: str | Path) -> Bundle:
     if not isinstance(encoder, dict):
         raise BundleError(f"{root / 'config.json'} has no section 'encoder'", remedy=REBUILD)
     wanted = encoder.get("hash")
-    hashes = {"encoder": encoder_hash(root), "fingerprints": meta.get("encoder_hash")}
+    hashes = {"encoder": encoder_hash(root, sums), "fingerprints": meta.get("encoder_hash")}
     if anchors:
         hashes["anchors"] = anchor_meta.get("encoder_hash")
     for name, found in hashes.items():
@@ -163,6 +163,11 @@ def verify(path: str | Path, *, full: bool = True, progress: Callable[[str], Non
     list of str
         The names that were checked.
     """
+    return list(_verified(path, full=full, progress=progress))
+
+
+def _verified(path: str | Path, *, full: bool, progress: Callable[[str], None] | None = None) -> dict[str, str | None]:
+    """The names of the files that were checked, with the SHA-256 of those that were hashed."""
     if not is_path(path):
         raise BundleError("Not the path of a bundle", expected=PATH, got=repr(path))
     root = Path(path)
@@ -178,6 +183,7 @@ def verify(path: str | Path, *, full: bool = True, progress: Callable[[str], Non
     files = manifest.get("files")
     if not isinstance(files, dict) or not files:
         raise BundleError(f"{manifest_path} lists no files", remedy=REBUILD)
+    sums: dict[str, str | None] = {}
     for name, entry in files.items():
         file = root / name
         if progress:
@@ -194,14 +200,15 @@ def verify(path: str | Path, *, full: bool = True, progress: Callable[[str], Non
                 got=f"{size} bytes",
                 remedy=REBUILD,
             )
-        if (full or size <= HASH_LIMIT) and sha256(file) != entry.get("sha256"):
+        sums[name] = sha256(file) if full or size <= HASH_LIMIT else None
+        if sums[name] not in (None, entry.get("sha256")):
             raise BundleError(
                 f"The bundle file {file} was altered",
                 expected=f"SHA-256 {str(entry.get('sha256'))[:12]}...",
                 got="another one",
                 remedy=REBUILD,
             )
-    return list(files)
+    return sums
 
 
 def write_bundle(
@@ -311,13 +318,13 @@ def check_target(path: str | Path) -> Path:
     return target
 
 
-def encoder_hash(folder: Path) -> str:
-    """One hash over the encoder's files: embeddings agree exactly when it does."""
-    hasher = hashlib.sha256()
+def encoder_hash(folder: Path, sums: Mapping[str, str | None] | None = None) -> str:
+    """One hash over the encoder's files: embeddings agree exactly when it does. `sums`: what is known of theirs."""
+    hasher, sums = hashlib.sha256(), sums or {}
     for name in ENCODER_FILES:
         file = folder / name
         if file.exists():
-            hasher.update(name.encode() + bytes.fromhex(sha256(file)))
+            hasher.update(name.encode() + bytes.fromhex(sums.get(name) or sha256(file)))
     return hasher.hexdigest()
 
 

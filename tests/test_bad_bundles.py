@@ -16,7 +16,8 @@ from prompts import PROMPTS
 from safetensors.numpy import save_file
 
 from scope_edge import Router
-from scope_edge.bundle import default_bundle, read_bundle, verify, write_bundle
+from scope_edge.bundle import ENCODER_FILES, HASH_LIMIT, default_bundle, read_bundle, verify, write_bundle
+from scope_edge.bundle_files import sha256
 from scope_edge.errors import BundleError
 
 # --- bundles that are not whole ---
@@ -70,6 +71,17 @@ def test_a_file_with_a_flipped_bit_is_named(victim, name):
         assert name in refused(victim)
         with pytest.raises(BundleError, match=name):
             verify(victim)
+
+
+@pytest.mark.parametrize("limit", [0, HASH_LIMIT])
+def test_no_file_is_hashed_twice_and_the_encoder_always(victim, monkeypatch, limit):
+    hashed = []
+    monkeypatch.setattr("scope_edge.bundle.HASH_LIMIT", limit)
+    monkeypatch.setattr("scope_edge.bundle.sha256", lambda file: hashed.append(file.name) or sha256(file))
+    Router.load(victim)
+    assert sorted(hashed) == sorted(set(FILES).intersection(ENCODER_FILES) if limit == 0 else FILES)
+    with changed(victim, "encoder.onnx", flipped((victim / "encoder.onnx").read_bytes())):
+        assert "encoder" in refused(victim)
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
