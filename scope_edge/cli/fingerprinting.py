@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from scope_edge.bundle import check_target
-from scope_edge.cli.options import BundlePath, Json, console, print_json
+from scope_edge.cli.options import BundlePath, Json, console, print_json, progress
 from scope_edge.cli.questions import Data, offered_questions
 from scope_edge.errors import UsageError
 from scope_edge.names import counted
@@ -198,13 +197,11 @@ class _Bar:
     """Questions done, time left, accuracy with its interval, USD and failures, on standard error."""
 
     def __init__(self, job: Fingerprinting, max_usd: float | None) -> None:
-        stderr = Console(stderr=True)
         self._job = job
         self._most = "" if max_usd is None else f" of {max_usd:g}"
-        self._progress = Progress(
-            BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"),
-            console=stderr, disable=not stderr.is_terminal,
-        )  # fmt: skip
+        self._progress = progress(
+            BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}")
+        )
         self._task = self._progress.add_task("", total=job.most)
         self._rounds, self._interval = -1, ""
 

@@ -15,6 +15,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -44,6 +45,7 @@ __all__ = [
     "destination",
     "price_source",
     "print_json",
+    "progress",
     "progress_bars",
     "read_prompt",
     "rows_file",
@@ -174,16 +176,21 @@ def print_json(document: Any) -> None:
 
 
 def progress_bars() -> Progress:
-    """Bars for long work, on standard error so that standard output stays clean."""
-    stderr = Console(stderr=True)
-    return Progress(
+    """Bars for long work."""
+    return progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=stderr,
-        # Where nobody watches, standard error is for the one line of an error.
-        disable=not stderr.is_terminal,
     )
+
+
+def progress(*columns: ProgressColumn) -> Progress:
+    """What is shown of work under way, on standard error so that standard output stays clean."""
+    stderr = Console(stderr=True)
+    # Where nobody watches, standard error is for the one line of an error. Up to 14.2, rich ends what is disabled by a
+    # line break, so the console is quiet too.
+    stderr.quiet = not stderr.is_terminal
+    return Progress(*columns, console=stderr, disable=stderr.quiet)
