@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from openai_server import Told, serving
 
 from scope_edge import Price, Router
-from scope_edge.endpoint import Answer, Endpoint, Failure, Patience
+from scope_edge.endpoint import Answer, Endpoint, Failure, Patience, client
 from scope_edge.endpoint.reply import Reply
 from scope_edge.errors import EndpointError, UsageError
 from scope_edge.fingerprinting import Fingerprinting, Ledger, Limits
@@ -55,6 +59,15 @@ def test_a_streamed_answer_has_its_text_its_tokens_its_cost_and_its_speed():
     assert body["temperature"] == 0.0
     assert "max_tokens" not in body
     assert body["messages"] == [{"role": "user", "content": "What is it then?"}]
+
+
+def test_the_speed_of_an_answer_does_not_depend_on_a_clock_that_ticks_seldom(monkeypatch):
+    """On Windows the monotonic one stands still for 15.6 ms, in which a whole answer may come."""
+    monkeypatch.setattr(client, "time", SimpleNamespace(monotonic=lambda: 0.0, perf_counter=time.perf_counter))
+    with serving({"p": Told("yes")}) as server:
+        answer = ask(server)
+    assert 0 < answer.time_to_first_token_s < answer.seconds
+    assert answer.tokens_per_second > 0
 
 
 @pytest.mark.parametrize("space", ["\u2028", "\u2029", "\u0085", "\x0b", "\r\n"])
@@ -590,9 +603,40 @@ def test_a_call_that_came_to_nothing_counts_as_what_it_is_known_to_have_cost(tmp
 
 
 def test_a_ledger_is_written_by_one_run_at_a_time(tmp_path):
-    pytest.importorskip("fcntl")
     with Ledger(tmp_path / "ledger", {}), pytest.raises(UsageError, match="Another run"):
         Ledger(tmp_path / "ledger", {})
+
+
+def test_a_ledger_is_written_by_one_run_at_a_time_on_windows(tmp_path, monkeypatch):
+    """With a stand-in for the module that locks files there: a byte is held by one of those who opened the file."""
+    locked: dict[int, int] = {}
+
+    def locking(descriptor, mode, count):
+        at = os.lseek(descriptor, 0, os.SEEK_CUR)
+        if count != 1 or (descriptor not in locked if mode == "unlock" else locked):
+            raise PermissionError(13, "Permission denied")
+        assert locked.setdefault(descriptor, at) == at > 10**9
+        if mode == "unlock":
+            del locked[descriptor]
+
+    windows = SimpleNamespace(locking=locking, LK_NBLCK="lock", LK_UNLCK="unlock")
+    monkeypatch.setitem(sys.modules, "msvcrt", windows)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    for wanted in ({}, {"a": [0.5]}):
+        with Ledger(tmp_path / "ledger", {}) as ledger:
+            assert ledger.sent == wanted
+            with pytest.raises(UsageError, match="Another run"):
+                Ledger(tmp_path / "ledger", {})
+            if not ledger.sent:
+                ledger.send({"a": 0.5})
+            with Ledger(tmp_path / "ledger", {}, kept=False) as read:
+                assert read.sent == ledger.sent
+            assert len(locked) == 1
+        assert not locked
+    with pytest.raises(UsageError, match="another run"):
+        Ledger(tmp_path / "ledger", {"model": "m"})
+    assert not locked
+    assert (tmp_path / "ledger").stat().st_size < 1000
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ class Endpoint:
         body = {**self._body, "messages": [{"role": "user", "content": prompt}]}
         if streams:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
-        httpx, reply, begun = self._httpx, Reply(), time.monotonic()
+        httpx, reply, begun = self._httpx, Reply(), time.perf_counter()
         limit = self._patience.first_token_s if streams else self._patience.whole_s
         try:
             async with (
@@ -156,12 +156,12 @@ class Endpoint:
                             continue
                         reply.take(json.loads(data))
                         if first is None and reply.heard:
-                            first = time.monotonic() - begun
+                            first = time.perf_counter() - begun
                             deadline.reschedule(asyncio.get_running_loop().time() + self._patience.whole_s - first)
                 else:
                     reply.take(json.loads(await response.aread()))
         except TimeoutError:
-            return Failure("timeout", None, False, f"nothing more for {time.monotonic() - begun:.1f} s"), None
+            return Failure("timeout", None, False, f"nothing more for {time.perf_counter() - begun:.1f} s"), None
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             reason = str(error) or type(error).__name__
             return Failure("connection", None, True, self._safe(f"no connection to {self._host}: {reason}")), None
@@ -170,7 +170,7 @@ class Endpoint:
             return Failure("cut", None, False, self._safe(f"{type(error).__name__}: {error}")), None
         except (ValueError, AttributeError, TypeError) as error:
             return Failure("malformed", 200, False, self._safe(f"not a completion: {error}")), None
-        return reply.close(self._price, first, time.monotonic() - begun), None
+        return reply.close(self._price, first, time.perf_counter() - begun), None
 
     def _refusal(self, status: int, text: str) -> Failure:
         kind, retriable, remedy = "request", False, ""

@@ -7,10 +7,12 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import IO, Any
 
 from scope_edge.errors import UsageError
@@ -19,6 +21,7 @@ from scope_edge.questions import Question
 __all__ = ["Ledger", "Record", "question_hash"]
 
 FORMAT = 2
+_LOCKED_AT = 2**30  # Windows keeps others from reading what is locked: a byte far behind the end of every ledger
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,14 @@ class Ledger:
                 _lock(self._file, path)
             self.resumed = self._read({"format": FORMAT, **header})
         except BaseException:
-            self._file.close()
+            _close(self._file)
             raise
 
     def __enter__(self) -> Ledger:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+        _close(self._file)
 
     @property
     def lost_usd(self) -> float:
@@ -212,12 +215,31 @@ def _copy(path: Path) -> IO[bytes]:
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
-    """Keep a second run off the same file, where the system can."""
+    """Keep a second run off the same file."""
     try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if windows := _windows():
+            file.seek(_LOCKED_AT)
+            windows.locking(file.fileno(), windows.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise UsageError(f"Another run writes {path}", remedy="Wait for it, or give another --work.") from None
+
+
+def _close(file: IO[bytes]) -> None:
+    """Close a file, and unlock it before: Windows would do so by itself, but at a time of its own."""
+    if windows := _windows():
+        with suppress(OSError):  # it was not locked, or the disk is full
+            file.seek(_LOCKED_AT)
+            windows.locking(file.fileno(), windows.LK_UNLCK, 1)
+    file.close()
+
+
+def _windows() -> ModuleType | None:
+    """The module that locks files on Windows, where there is no fcntl."""
+    try:
+        return import_module("msvcrt")
+    except ImportError:
+        return None
