@@ -62,7 +62,7 @@ class Contest:
             self._calls[key] = call = make()
             self._info[key] = describe(call)
         except ImportError as error:
-            self._missing[key] = Timed(missing=f"{error}: pip install '.[peers]', and see bench/README.md for MiniLM")
+            self._missing[key] = Timed(missing=f'{error}: pip install ".[peers]", and see bench/README.md for MiniLM')
 
     def run(self, seconds: float) -> dict[Any, Timed]:
         """Time the entries for so many seconds together, and at least three turns each; once each if brief."""

@@ -82,7 +82,7 @@ class MissingExtraError(ScopeEdgeError):
     def __init__(self, purpose: str, package: str, extra: str) -> None:
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed",
-            remedy=f"Run: pip install 'scope-edge[{extra}]', or '.[{extra}]' in a checkout.",
+            remedy=f'Run: pip install "scope-edge[{extra}]", or ".[{extra}]" in a checkout.',
         )
 
 

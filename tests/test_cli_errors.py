@@ -218,7 +218,7 @@ def test_a_missing_extra(cli, table_folder, small_bundle, monkeypatch):
 
 def test_a_picture_without_matplotlib(cli, small_bundle, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    refused(cli("explain", "hi", "-b", small_bundle, "--plot", tmp_path / "why.png"), "'scope-edge[evaluate]'")
+    refused(cli("explain", "hi", "-b", small_bundle, "--plot", tmp_path / "why.png"), '"scope-edge[evaluate]"')
 
 
 def test_a_picture_of_a_decision_needs_nothing_of_an_evaluation(tmp_path):

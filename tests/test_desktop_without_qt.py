@@ -25,5 +25,5 @@ def test_what_is_missing_is_named_with_its_remedy() -> None:
     run = run_python(code)
     assert (run.returncode, run.stdout) == (2, b"")
     assert run.stderr.decode().splitlines() == [
-        "scope-edge-desktop: PySide6 is not installed. Run: pip install '.[desktop]'"
+        'scope-edge-desktop: PySide6 is not installed. Run: pip install ".[desktop]"'
     ]

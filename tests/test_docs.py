@@ -99,6 +99,12 @@ def test_every_command_exists_with_the_options_shown(pages):
     assert seen == set(known)
 
 
+def test_what_to_install_is_quoted_as_every_shell_takes_it(pages):
+    """In Windows' cmd a single quote is a letter like any other."""
+    for page in pages:
+        assert not re.findall(r"'[\w.-]*\[[\w,]+\]'", page.read_text(encoding="utf-8")), page.name
+
+
 def test_commands_are_found_wherever_they_stand():
     page = "`scope-edge models --json`\n\n```bash\npip install . && scope-edge route A \\\n  --top 3  # two\n```\n"
     page += "\n    scope-edge plan FILE --risk 0.1\n\n```console\n$ scope-edge verify\nscope-edge 0.1\n```\n"

@@ -359,7 +359,7 @@ def test_an_empty_prompt_is_refused_with_its_id(tmp_path, prompt):
 
 def test_tables_without_polars_say_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'scope-edge\[build\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "scope-edge\[build\]"'):
         read_table(write(tmp_path))
 
 

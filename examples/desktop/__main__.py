@@ -11,6 +11,6 @@ if __name__ == "__main__":
     except ModuleNotFoundError as error:
         if error.name not in ("PySide6", "scope_edge"):
             raise
-        print(f"scope-edge-desktop: {error.name} is not installed. Run: pip install '.[desktop]'", file=sys.stderr)
+        print(f'scope-edge-desktop: {error.name} is not installed. Run: pip install ".[desktop]"', file=sys.stderr)
         sys.exit(2)
     sys.exit(main(sys.argv[1:]))
