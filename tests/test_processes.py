@@ -217,6 +217,7 @@ def test_what_a_frozen_application_left_out_is_not_missed(lost):
     assert (run.stdout.split(), run.stderr) == ([b"1", b"False", b"False"], b"")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_fork_during_the_warm_up_does_not_hang():
     run = run_python(
         "import os, signal, time\n"
