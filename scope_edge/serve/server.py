@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from collections.abc import Callable
@@ -45,6 +46,10 @@ def serve(config: Config, chooser: Chooser, host: str, port: int, on_ready: Call
     check_host(config, host)  # the command has asked before it loaded anything; others may not
     listening = listen(host, port)
     chooser.router.warmup()
+    # What is there now stays, the compiler's hundred thousand objects among it: to look through them for garbage again
+    # and again would stop all calls for some 50 ms each time.
+    gc.collect()
+    gc.freeze()
     listening.listen(1024)
     on_ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
     new_server(config, chooser).run(sockets=[listening])
