@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import typer
@@ -69,6 +70,9 @@ def main() -> None:
     """Run the command line; Ctrl-C is left to the caller."""
     if len(sys.argv) < 2:
         sys.argv.append("--help")
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What its code page does not have is escaped, as on standard error: a name must not lose a result.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
         if sys.stdout is not None:

@@ -215,17 +215,19 @@ def evaluate(
             data, bundle, split=split, sources=split_names(sources), pools=pool, work=work / "teacher",
             with_joining=joining, progress=bars,
         )  # fmt: skip
-    if as_json:
-        print_json(report)
-    else:
-        harness.show(report, console)
-    for file in filter(None, (out, page and page / "report.json")):
-        _write(file, json.dumps(report, indent=1) + "\n")
-    if page is not None:
-        harness.write_plots(report, page)
-        harness.write_page(report, page / "report.html")
-    if card:
-        harness.write_into_card(report, Path(report["bundle"]))
+    try:  # the figures must not be lost where they cannot be written, nor the files where nothing can be printed
+        for file in filter(None, (out, page and page / "report.json")):
+            _write(file, json.dumps(report, indent=1) + "\n")
+        if page is not None:
+            harness.write_plots(report, page)
+            harness.write_page(report, page / "report.html")
+        if card:
+            harness.write_into_card(report, Path(report["bundle"]))
+    finally:
+        if as_json:
+            print_json(report)
+        else:
+            harness.show(report, console)
     if page is not None and not as_json:
         console.print(f"The report is in {escape(str(page / 'report.html'))}")
 

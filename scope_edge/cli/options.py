@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import sys
@@ -171,8 +172,10 @@ def destination(out: Path) -> str:
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
-    typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1))
+    """One JSON document on standard output; of ASCII alone where that is not UTF-8, which readers take JSON to be."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    ascii_alone = codecs.lookup(encoding).name != "utf-8"
+    typer.echo(json.dumps(document, ensure_ascii=ascii_alone, allow_nan=False, indent=1))
 
 
 def progress_bars() -> Progress:
