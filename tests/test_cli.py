@@ -296,6 +296,42 @@ def test_a_reader_that_has_gone_is_no_traceback():
         assert (run.returncode, run.stderr) == (0, b""), arguments
 
 
+GONE = """
+import errno, io, os, sys
+from types import SimpleNamespace
+from scope_edge.cli import app
+
+class Windows(io.FileIO):
+    def write(self, data):
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise OSError(errno.EINVAL, "Invalid argument") from None
+
+app.os = SimpleNamespace(**{**vars(os), "name": sys.argv.pop(1)})
+reading, writing = os.pipe()
+os.close(reading)
+if sys.argv.pop(1) == "output":
+    os.dup2(writing, 1)
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(Windows(1, "wb", closefd=False)), "utf-8")
+else:
+    app.query.Router.load = lambda _: Windows(writing, "wb").write(b"of a file")
+app.main()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["models", "--json"], ["--version"]])
+def test_a_reader_that_has_gone_may_be_an_invalid_argument_on_windows(arguments):
+    gone = run_python(GONE, "nt", "output", *arguments)
+    assert (gone.returncode, gone.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(("system", "what"), [("posix", "output"), ("nt", "a file")])
+def test_other_invalid_arguments_are_errors(system, what):
+    run = run_python(GONE, system, what, "models")
+    assert (run.returncode, run.stderr) == (2, b"scope-edge: The operating system refuses: [Errno 22] Invalid argument\n")
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

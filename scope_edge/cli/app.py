@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from io import TextIOWrapper
@@ -86,6 +87,8 @@ def main() -> None:
     except BrokenPipeError:
         _reader_has_gone()
     except OSError as error:
+        if _is_closed_pipe(error):
+            _reader_has_gone()
         _drop_output()
         _fail(f"The operating system refuses: {error}")
     except SystemExit as end:
@@ -115,6 +118,17 @@ def _explained(error: Any) -> str:
     command = error.ctx.command_path if error.ctx else "scope-edge"
     message = error.format_message()
     return f"{message if message.endswith(('.', '?')) else message + '.'} See {command} --help"
+
+
+def _is_closed_pipe(error: OSError) -> bool:
+    """Whether it is Windows' other word for a broken pipe, EINVAL, which other errors have too."""
+    if os.name != "nt" or error.errno != errno.EINVAL or sys.stdout is None:
+        return False
+    try:
+        print(flush=True)  # what failed was perhaps a file, and not standard output
+    except OSError:
+        return True
+    return False
 
 
 def _reader_has_gone() -> NoReturn:
