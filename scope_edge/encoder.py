@@ -82,7 +82,7 @@ def check_prompt(prompt: Any) -> str:
                 "The prompt is not valid Unicode",
                 expected="text that can be encoded as UTF-8",
                 got=f"a lone surrogate at character {error.start}",
-                remedy="Decode the input with errors='replace' first.",
+                remedy="Decode the input with errors='replace' first; on the command line, give it in UTF-8.",
             ) from None
     return stripped
 

@@ -122,6 +122,15 @@ def test_a_dash_reads_standard_input(cli, small_bundle):
         assert cli("route", "-", "--json", "-b", small_bundle, stdin=mark + long.encode()).json() == answer
 
 
+@pytest.mark.parametrize("command", ["route", "estimate", "explain"])
+def test_line_ends_of_windows_are_no_other_prompt(cli, small_bundle, command):
+    lines = "Sort these:\n\nint main() {\n\treturn 0;\n}\n"
+    answer = cli(command, lines.rstrip("\n"), "--json", "-b", small_bundle).json()
+    for end in ("\r\n", "\r"):
+        stdin = lines.replace("\n", end).encode()
+        assert cli(command, "-", "--json", "-b", small_bundle, stdin=stdin).json() == answer
+
+
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
 def test_the_last_line_break_of_standard_input_is_not_of_the_prompt(cli, small_bundle, ending):
     answer = cli("estimate", "-", "--json", "-b", small_bundle, stdin=b"What is 2 + 2?" + ending).json()
@@ -329,7 +338,8 @@ def test_a_reader_that_has_gone_may_be_an_invalid_argument_on_windows(arguments)
 @pytest.mark.parametrize(("system", "what"), [("posix", "output"), ("nt", "a file")])
 def test_other_invalid_arguments_are_errors(system, what):
     run = run_python(GONE, system, what, "models")
-    assert (run.returncode, run.stderr) == (2, b"scope-edge: The operating system refuses: [Errno 22] Invalid argument\n")
+    assert run.returncode == 2
+    assert run.stderr == b"scope-edge: The operating system refuses: [Errno 22] Invalid argument\n"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from scope_edge.errors import OutcomesError, UsageError
+from scope_edge.encodings import not_utf8
+from scope_edge.errors import OutcomesError, PromptError, UsageError
 from scope_edge.price_list import PriceList
 from scope_edge.price_source import PriceSource
 from scope_edge.rows import json_lines
@@ -136,9 +137,12 @@ def read_prompt(prompt: str) -> str:
     """The prompt itself, or standard input without its last line break for `-`."""
     if prompt != "-":
         return prompt
-    # Bytes that are not UTF-8 become lone surrogates, which the router refuses with its own words.
-    text = _standard_input().decode("utf-8-sig", "surrogateescape")
-    return text.removesuffix("\n").removesuffix("\r")
+    try:
+        text = _standard_input().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PromptError("The prompt is not valid Unicode", **not_utf8(error)) from error
+    # As in every file that is read as text: with the line ends of Windows it is not another prompt.
+    return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
 
 
 def _standard_input() -> bytes:
@@ -155,7 +159,7 @@ def rows_file(path: Path) -> Path | list[Any]:
     try:
         return json_lines(_standard_input().decode("utf-8-sig").split("\n"), name)
     except UnicodeDecodeError as error:
-        raise OutcomesError(f"Cannot read {name}", expected="JSON in UTF-8, a row a line", got=str(error)) from error
+        raise OutcomesError(f"Cannot read {name}", **not_utf8(error)) from error
 
 
 def split_names(models: list[str] | None) -> list[str] | None:
