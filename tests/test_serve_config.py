@@ -158,6 +158,12 @@ def test_no_file_is_told(tmp_path):
         read_config(tmp_path / "latin.toml", {})
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    path = tmp_path / "scope.toml"
+    path.write_text(UPSTREAM.replace("\n", "\r\n"), encoding="utf-8-sig", newline="")
+    assert read_config(path, {}).upstreams[0].model == "qwen2.5-32b-instruct"
+
+
 def test_a_model_that_nobody_prices_is_refused(read):
     stranger = UPSTREAM.replace("qwen2.5-32b-instruct", "acme/unheard-of")
     with pytest.raises(PriceError, match=r"acme/unheard-of.*explicit 0"):

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scope_edge.budget import Budget
+from scope_edge.encodings import not_utf8
 from scope_edge.errors import ConfigError, PriceError, UsageError
 from scope_edge.policy import Policy, Tradeoff, named_policy, reusable, stated_policy
 from scope_edge.pricing import Price
@@ -89,9 +90,11 @@ def read_config(path: str | Path, environ: Mapping[str, str] = os.environ) -> Co
     """
     path = Path(path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8"
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"Cannot read {path}", **not_utf8(error)) from None
+    except OSError as error:
+        why = error.strerror or str(error)
         raise ConfigError(f"Cannot read {path}", got=why, remedy="See docs/proxy.md for an example.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML", got=str(error)) from None
