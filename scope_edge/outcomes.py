@@ -24,7 +24,7 @@ from scope_edge.names import counted
 from scope_edge.outcome_rows import MAX_TOKENS, USABLE_TOKENS, number_in, text_in
 from scope_edge.price_source import PriceSource, missing_price
 from scope_edge.pricing import Price
-from scope_edge.rows import polars_module, read_frame
+from scope_edge.rows import check_separator, polars_module, read_frame
 
 __all__ = ["SPLITS", "TRUTHS", "ModelRow", "OutcomeTable", "meant_split", "read_table"]
 
@@ -267,8 +267,7 @@ def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
     polars = polars_module()
     readers = {
         ".parquet": polars.read_parquet,
-        # Types are not guessed from the first rows: ids may look like numbers, scores like integers.
-        ".csv": lambda path: polars.read_csv(path, infer_schema=False),
+        ".csv": _read_csv,
         ".jsonl": _read_json_lines,
     }
     path = _file(root, name)
@@ -286,6 +285,13 @@ def meant_split(split: str) -> str | None:
     name = split.strip().lower()
     meant = _MEANT.get(name, name if name in SPLITS else None)
     return None if meant == split else meant
+
+
+def _read_csv(path: Path) -> Any:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        check_separator(file.readline().split(","), path.name)
+    # Types are not guessed from the first rows: ids may look like numbers, scores like integers.
+    return polars_module().read_csv(path, infer_schema=False)
 
 
 def _read_json_lines(path: Path) -> Any:

@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scope_edge.encodings import not_utf8
 from scope_edge.errors import PriceError
 from scope_edge.pricing import Price, is_date
 from scope_edge.ranges import is_number
@@ -96,6 +97,8 @@ class PriceList:
         try:
             document = json.loads(file.read_text(encoding="utf-8-sig"))
             changed = datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat()
+        except UnicodeDecodeError as error:
+            raise PriceError(f"Cannot read the prices in {file}", **not_utf8(error)) from error
         except (OSError, ValueError, RecursionError) as error:
             raise PriceError(f"Cannot read the prices in {file}", got=str(error)) from error
         if not isinstance(document, dict):

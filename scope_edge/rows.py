@@ -9,10 +9,12 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, cast
 
+from scope_edge.encodings import not_utf8, refuse_utf16
 from scope_edge.errors import MissingExtraError, OutcomesError
 from scope_edge.names import counted
 
 __all__ = [
+    "check_separator",
     "is_missing",
     "json_lines",
     "named_rows",
@@ -56,7 +58,7 @@ def named_rows(source: Any, what: str) -> tuple[str, list[Any]]:
 
 
 def read_file_rows(path: Path, what: str, lines: str | None = None) -> list[Any]:
-    """The rows of a .csv, .jsonl, .json or .parquet file.
+    """The rows of a .csv, .jsonl, .json or .parquet file, its suffix in capitals or not.
 
     what: the plural of what a row is, for errors. lines: the one column of a .txt with a row a line; None if none is
     taken.
@@ -65,19 +67,22 @@ def read_file_rows(path: Path, what: str, lines: str | None = None) -> list[Any]
     try:
         if not path.exists():
             raise OutcomesError(f"No such file: {path}", expected=f"{what}, as {kinds}")
-        if path.suffix == ".csv":
+        suffix = path.suffix.lower()
+        if suffix == ".csv":
             return _csv_rows(path)
-        if path.suffix == ".jsonl":
+        if suffix == ".jsonl":
             with path.open(encoding="utf-8-sig") as file:
                 return json_lines(file, path.name)
-        if path.suffix == ".json":
+        if suffix == ".json":
             loaded = json.loads(path.read_text(encoding="utf-8-sig"))
             return loaded if isinstance(loaded, list) else [loaded]
-        if path.suffix == ".txt" and lines is not None:
+        if suffix == ".txt" and lines is not None:
             return [{lines: line} for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except UnicodeDecodeError as error:
+        raise OutcomesError(f"Cannot read the {what} in {path}", **not_utf8(error)) from error
     except (OSError, ValueError, RecursionError) as error:
         raise OutcomesError(f"Cannot read the {what} in {path}", got=str(error)) from error
-    if path.suffix == ".parquet":
+    if suffix == ".parquet":
         return cast(list[Any], read_frame(path, polars_module().read_parquet).to_dicts())
     raise OutcomesError(f"Unknown kind of file for {what}", expected=kinds, got=path.name)
 
@@ -94,6 +99,7 @@ def _csv_rows(path: Path) -> list[dict[str, str]]:
             for cells in reader:
                 if not header:
                     header = cells
+                    check_separator(header, path.name)
                     names = list(filter(None, header))
                     if len(set(names)) < len(names):
                         twice = next(name for name in names if names.count(name) > 1)
@@ -115,6 +121,22 @@ def _csv_rows(path: Path) -> list[dict[str, str]]:
     finally:
         csv.field_size_limit(limit)
     return rows
+
+
+def check_separator(header: Sequence[str], name: str) -> None:
+    """Refuse a CSV whose header is one column, which other separators made of it.
+
+    Raises
+    ------
+    OutcomesError
+        It has semicolons, which Excel writes where the comma stands in numbers.
+    """
+    if len(header) == 1 and ";" in header[0]:
+        raise OutcomesError(
+            f"{name}: the columns are separated by semicolons",
+            expected="commas",
+            remedy="Save it with commas, or as .jsonl; Excel takes the list separator of the system's region settings.",
+        )
 
 
 def json_lines(lines: Iterable[str], name: str) -> list[Any]:
@@ -178,6 +200,8 @@ def polars_module(purpose: str = "Reading this table") -> Any:
 def read_frame(path: Path, reader: Callable[[Path], Any], remedy: str = "") -> Any:
     """What a reader of polars makes of a file."""
     try:
+        with path.open("rb") as file:
+            refuse_utf16(file.read(2), path)
         return reader(path)
     except (OSError, polars_module().exceptions.PolarsError) as error:
         raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0], remedy=remedy) from error

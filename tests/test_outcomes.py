@@ -406,6 +406,6 @@ def test_a_column_that_stands_twice_is_refused(tmp_path):
 
 def test_a_missing_column_score_is_named_with_those_that_there_are(tmp_path):
     file = tmp_path / "rows.csv"
-    file.write_text("prompt;score;output_tokens\nhi;1;5\n", encoding="utf-8")
-    with pytest.raises(OutcomesError, match=r"row 1: no score, .*got columns prompt;score;output_tokens"):
+    file.write_text("prompt,Score,output_tokens\nhi,1,5\n", encoding="utf-8")
+    with pytest.raises(OutcomesError, match=r"row 1: no score, .*got columns prompt, Score, output_tokens"):
         read_rows(file)

@@ -16,9 +16,10 @@ from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scope_edge.encodings import refuse_utf16
 from scope_edge.errors import OutcomesError
 from scope_edge.names import counted
-from scope_edge.rows import polars_module
+from scope_edge.rows import check_separator, polars_module
 
 __all__ = ["SUFFIXES", "Record", "is_log", "read_records", "title_of", "unit_of"]
 
@@ -108,8 +109,10 @@ def _opened(path: Path) -> Iterator[tuple[BufferedReader[Any], BufferedReader[An
     with path.open("rb") as raw:
         if _suffix(path) in _PACKED:
             with BufferedReader(gzip.open(raw)) as unpacked:
+                refuse_utf16(unpacked.peek(2), path)
                 yield raw, unpacked
         else:
+            refuse_utf16(raw.peek(2), path)
             yield raw, raw
 
 
@@ -168,6 +171,7 @@ def _csv(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
                 continue
             if header is None:
                 header = cells
+                check_separator(header, path.name)
                 if len(set(header)) < len(header):
                     twice = next(name for name in header if header.count(name) > 1)
                     raise OutcomesError(f"{path.name}: a column stands twice", got=ascii(twice)[:60])
@@ -182,7 +186,8 @@ def _csv(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
 def _json(path: Path, on_bytes: Callable[[float], None]) -> Iterator[Record]:
     del on_bytes  # it is read at once
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig", errors="surrogateescape"))
+        with _opened(path) as (_, file):
+            document = json.loads(file.read().decode("utf-8-sig", "surrogateescape"))
     except (ValueError, RecursionError) as error:
         raise OutcomesError(f"Cannot read {path}", expected="one JSON document", got=str(error)) from error
     shared: dict[str, Any] = {}

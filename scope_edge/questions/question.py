@@ -91,7 +91,7 @@ def read_questions(path: str | Path) -> list[Question]:
     root = Path(path)
     files = [root]
     if root.is_dir():
-        files = sorted(file for file in root.iterdir() if file.suffix in SUFFIXES and file.is_file())
+        files = sorted(file for file in root.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
         if not files:
             raise OutcomesError(f"The folder {root} holds no questions", expected=f"files in {', '.join(SUFFIXES)}")
     questions: list[Question] = []
