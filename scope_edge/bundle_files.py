@@ -29,11 +29,8 @@ def sha256(file: Path) -> str:
 
 def sync(file: Path) -> None:
     """Wait until the file is on the disk."""
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with file.open("r+b") as stream:  # Windows refuses to wait for what was opened for reading alone
+        os.fsync(stream.fileno())
 
 
 def write_json(file: Path, value: Any) -> None:

@@ -88,6 +88,13 @@ def test_a_full_disk_leaves_the_bundle_as_it_was(small_bundle, tmp_path, monkeyp
     assert os.listdir(tmp_path) == ["bundle"]
 
 
+def test_what_is_waited_for_was_opened_for_writing(own_router, tmp_path, monkeypatch):
+    # As Windows asks for it; nothing is written.
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.write(descriptor, b""))
+    own_router.save(tmp_path / "saved")
+    assert verify(tmp_path / "saved")
+
+
 _TOO_SMALL = """
 import resource, sys
 from pathlib import Path
