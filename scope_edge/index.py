@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError
+from scope_edge.mapping import is_mapped
 from scope_edge.runtime import without_telemetry
 
 __all__ = ["INDEX_FILE", "INDEX_FROM", "AnchorIndex"]
@@ -50,7 +51,7 @@ class AnchorIndex:
 
     @classmethod
     def view(cls, path: Path, n_anchors: int, dim: int) -> AnchorIndex:
-        """Map a stored graph into memory.
+        """Map a stored graph into memory, or read it.
 
         Raises
         ------
@@ -59,7 +60,7 @@ class AnchorIndex:
         """
         graph = _empty(dim)
         try:
-            graph.view(str(path))
+            (graph.view if is_mapped(path) else graph.load)(str(path))
         # usearch raises bare exceptions on files that it cannot read.
         except Exception as error:
             said = str(error).splitlines()[0] if str(error) else type(error).__name__

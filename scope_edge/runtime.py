@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from scope_edge.mapping import is_mapped
+
 __all__ = ["open_session", "without_telemetry"]
 
 
@@ -29,4 +31,10 @@ def open_session(path: Path) -> Any:
     options.log_severity_level = 3
     # The arena has a lock that a forked child would inherit, held for ever by a thread that it lacks.
     options.enable_cpu_mem_arena = False
+    weights = path.with_name(f"{path.name}_data")
+    # onnxruntime maps this file by itself, and copies what it is given. Its older versions can only map.
+    give = getattr(options, "add_external_initializers_from_files_in_memory", None)
+    if give and weights.exists() and not is_mapped(weights):
+        data = weights.read_bytes()
+        give([weights.name], [data], [len(data)])
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

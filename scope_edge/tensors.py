@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scope_edge.mapping import is_mapped
 
 __all__ = ["map_tensors", "tensor_bytes"]
 
@@ -41,7 +44,7 @@ def map_tensors(file: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         header = json.loads(stream.read(length))
-        data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if is_mapped(file) else _read(stream))
     for name in ("__metadata__", _PADDING):
         header.pop(name, None)
     tensors = {}
@@ -50,9 +53,17 @@ def map_tensors(file: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         if entry["dtype"] not in _DTYPES:
             raise ValueError(f"{name} has the unknown type {entry['dtype']}")
         dtype = np.dtype(_DTYPES[entry["dtype"]])
-        array = np.frombuffer(data, dtype, (stop - start) // dtype.itemsize, 8 + length + start)
+        array = np.frombuffer(data.toreadonly(), dtype, (stop - start) // dtype.itemsize, 8 + length + start)
         tensors[name] = np.require(array.reshape(entry["shape"]), requirements="A")
     return tensors, metadata
+
+
+def _read(stream: BinaryIO) -> mmap.mmap:
+    """The file in memory of its own, which begins on a page, as a mapped file does."""
+    data = mmap.mmap(-1, stream.seek(0, os.SEEK_END))
+    stream.seek(0)
+    data[:] = stream.read()
+    return data
 
 
 def tensor_bytes(tensors: Mapping[str, NDArray[Any]], metadata: dict[str, str], *, first: str = "") -> bytes:

@@ -11,7 +11,7 @@ from processes import run_python
 from reports import synthetic_report
 from rich.progress import Progress
 
-from scope_edge import Router
+from scope_edge import Router, mapping
 from scope_edge.anchors import AnchorSet
 from scope_edge.build import BuildOptions, build
 from scope_edge.bundle import default_bundle, read_bundle
@@ -45,6 +45,22 @@ def test_an_evaluation_that_writes_into_the_card_keeps_the_graph(indexed_bundle,
     bundle = Path(shutil.copytree(indexed_bundle, tmp_path / "bundle"))
     write_into_card(synthetic_report(), bundle)
     assert (bundle / INDEX_FILE).read_bytes() == (indexed_bundle / INDEX_FILE).read_bytes()
+
+
+def test_where_small_files_are_read_nothing_of_a_bundle_is_mapped_and_it_decides_alike(
+    indexed_bundle, tmp_path, monkeypatch
+):
+    maps = Path("/proc/self/maps")
+    if not maps.is_file():
+        pytest.skip("what is mapped is read on Linux")
+    mapped = Router.load(indexed_bundle)
+    monkeypatch.setattr(mapping, "_MAPPED_FROM", 2**26)
+    bundle = Path(shutil.copytree(indexed_bundle, tmp_path / "bundle"))
+    read = Router.load(bundle)
+    found, expected = (router.estimate("What is 17 * 23?").figures for router in (read, mapped))
+    np.testing.assert_array_equal(found, expected)
+    assert str(indexed_bundle) in maps.read_text(encoding="utf-8")
+    assert str(bundle) not in maps.read_text(encoding="utf-8")
 
 
 def queries(anchors: AnchorSet, n: int) -> np.ndarray:

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
+from scope_edge import mapping
 from scope_edge.tensors import map_tensors, tensor_bytes
 
 
+@pytest.mark.parametrize("mapped_from", [0, 2**20])
 @pytest.mark.parametrize("n", [1, 3, 32, 57])
-def test_what_is_written_is_what_is_mapped_and_what_the_library_reads(n, tmp_path):
+def test_what_is_written_is_what_is_mapped_and_what_the_library_reads(n, mapped_from, tmp_path, monkeypatch):
+    monkeypatch.setattr(mapping, "_MAPPED_FROM", mapped_from)
     rng = np.random.default_rng(n)
     tensors = {
         "scales": rng.normal(size=n).astype(np.float32),
@@ -26,3 +29,4 @@ def test_what_is_written_is_what_is_mapped_and_what_the_library_reads(n, tmp_pat
             np.testing.assert_array_equal(found[name], tensor)
     assert mapped["codes"].ctypes.data % 64 == 0
     assert all(tensor.ctypes.data % tensor.itemsize == 0 for tensor in mapped.values())
+    assert not any(tensor.flags.writeable for tensor in mapped.values())
