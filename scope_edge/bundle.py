@@ -43,7 +43,8 @@ FORMAT = {"format": "scope-edge", "format_version": "2.0", "oldest_reader": "2.0
 
 HASH_LIMIT = 64 * 2**20
 ENCODER_FILES = ("encoder.onnx", "encoder.onnx_data", "tokenizer.json")
-_TRIES, _PAUSE_S = 10, 0.02  # for a bundle that others replace while it is read
+_WINDOWS = os.name == "nt"
+_TRIES, _PAUSE_S = 10, 0.1 if _WINDOWS else 0.02  # for a bundle that others replace while it is read, and for `_rename`
 
 
 @dataclass(frozen=True)
@@ -282,9 +283,10 @@ def write_bundle(
         _move_into_place(staging, target, known)
         return written
     except OSError as error:
-        raise BundleError(
-            f"Cannot write the bundle {target}", got=str(error), remedy="What was there before is unchanged."
-        ) from error
+        remedy = "What was there before is unchanged."
+        if _WINDOWS and isinstance(error, PermissionError):
+            remedy += " Write to another folder (--out), or close the programs that use this one."
+        raise BundleError(f"Cannot write the bundle {target}", got=str(error), remedy=remedy) from error
     finally:
         if staging is not None and staging.exists():
             shutil.rmtree(staging, ignore_errors=True)
@@ -331,22 +333,41 @@ def encoder_hash(folder: Path, sums: Mapping[str, str | None] | None = None) -> 
 def _move_into_place(staging: Path, target: Path, known: Mapping[str, Any] | None) -> None:
     """Put the bundle where it belongs; known: the manifest of the one that may stand there, None for any."""
     if known is None and not target.exists():
-        os.rename(staging, target)
+        _rename(staging, target)
         return
     old = staging.with_name(staging.name + "-old")
     try:
-        os.rename(target, old)
+        _rename(target, old)
     except FileNotFoundError:
         raise _changed(target) from None  # another process is at this very step
     try:
         # Only now, when nobody else can change it any more.
         if known is not None and read_json(old / "manifest.json", dict) != known:
             raise _changed(target)
-        os.rename(staging, target)
-    except (OSError, BundleError):
-        os.rename(old, target)
+        _rename(staging, target)
+    except (OSError, BundleError) as error:
+        try:
+            _rename(old, target)
+        except OSError as second:
+            raise BundleError(
+                f"Cannot write the bundle {target}, nor put back the one that was there",
+                got=f"{error}; {second}",
+                remedy=f"It is whole in {old}: rename that folder.",
+            ) from second
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _rename(folder: Path, name: Path) -> None:
+    """Rename a folder; on Windows, where a virus scanner may just be reading what was written, try for a second."""
+    for left in range(_TRIES if _WINDOWS else 0, -1, -1):
+        try:
+            os.rename(folder, name)
+            return
+        except PermissionError:
+            if not left:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def _changed(target: Path) -> BundleError:

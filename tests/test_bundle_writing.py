@@ -11,7 +11,7 @@ import pytest
 from bundles import contents
 from processes import run_python
 
-from scope_edge import Router
+from scope_edge import Router, bundle
 from scope_edge.bundle import verify
 from scope_edge.errors import BundleError
 
@@ -93,6 +93,60 @@ def test_what_is_waited_for_was_opened_for_writing(own_router, tmp_path, monkeyp
     monkeypatch.setattr(os, "fsync", lambda descriptor: os.write(descriptor, b""))
     own_router.save(tmp_path / "saved")
     assert verify(tmp_path / "saved")
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """As on Windows; how often it was waited for a folder."""
+    waits = []
+    monkeypatch.setattr(bundle, "_WINDOWS", True)
+    monkeypatch.setattr(bundle.time, "sleep", waits.append)
+    return waits
+
+
+def hold(monkeypatch, is_held) -> None:
+    """Refuse to rename the folders of whose names this is true."""
+    real = os.rename
+
+    def rename(folder, name):
+        if is_held(os.path.basename(folder)):
+            raise PermissionError(errno.EACCES, "Access is denied", str(folder))
+        real(folder, name)
+
+    monkeypatch.setattr(os, "rename", rename)
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_folder_that_is_held_for_a_moment_is_waited_for(own_router, tmp_path, monkeypatch, waits, step):
+    own_router.save(tmp_path / "bundle")
+    own_router.remove_model(own_router.models[0])
+    hold(monkeypatch, lambda name: (name == "bundle") == (step == 0) and len(waits) < 5)
+    own_router.save(tmp_path / "bundle")
+    assert len(waits) == 5
+    assert Router.load(tmp_path / "bundle").models == own_router.models
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_a_folder_that_stays_held_is_left_as_it_was_and_the_remedy_named(own_router, tmp_path, monkeypatch, waits):
+    own_router.save(tmp_path / "bundle")
+    before = contents(tmp_path / "bundle")
+    hold(monkeypatch, lambda name: name == "bundle")
+    with pytest.raises(BundleError, match=r"before is unchanged\. Write to another folder \(--out\), or close"):
+        own_router.save(tmp_path / "bundle")
+    assert len(waits) == 10
+    assert contents(tmp_path / "bundle") == before
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
+def test_a_bundle_that_cannot_be_put_back_is_whole_where_the_error_says(own_router, tmp_path, monkeypatch):
+    own_router.save(tmp_path / "bundle")
+    before = contents(tmp_path / "bundle")
+    hold(monkeypatch, lambda name: name != "bundle")
+    with pytest.raises(BundleError, match="nor put back") as caught:
+        own_router.save(tmp_path / "bundle")
+    [left] = tmp_path.iterdir()
+    assert f"It is whole in {left}:" in str(caught.value)
+    assert contents(left) == before
 
 
 _TOO_SMALL = """
