@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import runpy
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from processes import run_python
@@ -27,3 +31,14 @@ def test_what_is_missing_is_named_with_its_remedy() -> None:
     assert run.stderr.decode().splitlines() == [
         'scope-edge-desktop: PySide6 is not installed. Run: pip install ".[desktop]"'
     ]
+
+
+def test_the_frozen_app_can_be_checked_where_users_have_no_numbers(monkeypatch) -> None:
+    if not EXAMPLE.is_dir():
+        pytest.skip("examples/ is not beside the tests")
+    monkeypatch.setitem(sys.modules, "app", SimpleNamespace(CHECKED_PROMPT=""))
+    monkeypatch.setitem(sys.modules, "freeze", SimpleNamespace(NAME=""))
+    monkeypatch.delattr(os, "geteuid", raising=False)  # as on Windows
+    command, conditions = runpy.run_path(str(EXAMPLE / "check_frozen.py"))["hardened"](Path("frozen"))
+    assert command == ["frozen", "--check"]
+    assert "as this user" in conditions[-1]

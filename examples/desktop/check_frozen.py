@@ -82,7 +82,7 @@ def listing(app: Path) -> set[tuple[str, int, int]]:
 def hardened(binary: Path) -> tuple[list[str], list[str]]:
     """The command, and under which conditions it runs."""
     command, conditions = [str(binary), "--check"], ["no home, no path, files read-only"]
-    if os.geteuid():
+    if not hasattr(os, "geteuid") or os.geteuid():  # Windows has no root
         return command, [*conditions, "as this user, with network (run it as root for more)"]
     if available("setpriv"):
         command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
