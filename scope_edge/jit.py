@@ -90,7 +90,7 @@ def warmup() -> bool:
 def start_warmup() -> None:
     """Run `warmup` once in a daemon thread; later calls do nothing."""
     global _thread
-    if _thread is not None or _current.compiled or not _starting.acquire(blocking=False):
+    if _thread is not None or _current.compiled or _stranded or not _starting.acquire(blocking=False):
         return
     try:
         if _thread is None:
@@ -116,11 +116,11 @@ def _end(thread: threading.Thread) -> None:
 def _after_fork() -> None:
     """A child inherits locks as they were, but no thread that would release them.
 
-    Where the fork fell into a warm-up, numba's import is half done in the child and its locks are
+    Where the fork fell into a warm-up, or into its start, an import is half done in the child and its locks are
     held for ever: that child stays on numpy.
     """
     global _lock, _starting, _thread, _stranded
-    _stranded = _stranded or _lock.locked()
+    _stranded = _stranded or _lock.locked() or _starting.locked()
     _lock, _starting, _thread = threading.Lock(), threading.Lock(), None
 
 
