@@ -12,7 +12,7 @@ from scope_edge.errors import BundleError, PriceError, UsageError
 from scope_edge.pricing import Price, is_date
 from scope_edge.ranges import is_number, number_within
 
-__all__ = ["FACTS", "ModelCard", "check_model_name"]
+__all__ = ["FACTS", "MAX_PARAMS_B", "ModelCard", "check_model_name"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,9 @@ class ModelCard:
         return card
 
 
+MAX_PARAMS_B = 1e9
+"""Billions of parameters: whoever says more means parameters."""
+
 FACTS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     "price": (
         "Price(input_usd_per_mtok=..., output_usd_per_mtok=...)",
@@ -97,8 +100,8 @@ FACTS: dict[str, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     "time_to_first_token_s": ("seconds, 0 or more", lambda value: is_number(value) and 0 <= value < math.inf, float),
     "tokens_per_second": ("a number above 0", lambda value: is_number(value) and 0 < value < math.inf, float),
     "params_b": (
-        "billions of parameters, 0 or more, at most a billion",
-        lambda value: is_number(value) and 0 <= value <= 1e9,
+        f"billions of parameters, from 0 to {MAX_PARAMS_B:g}",
+        lambda value: is_number(value) and 0 <= value <= MAX_PARAMS_B,
         float,
     ),
     "local": ("True or False", lambda value: isinstance(value, bool), bool),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.errors import BundleError
-from scope_edge.mapping import is_mapped
+from scope_edge.mapping import may_map
 from scope_edge.runtime import without_telemetry
 
 __all__ = ["INDEX_FILE", "INDEX_FROM", "AnchorIndex"]
@@ -60,7 +60,7 @@ class AnchorIndex:
         """
         graph = _empty(dim)
         try:
-            (graph.view if is_mapped(path) else graph.load)(str(path))
+            (graph.view if may_map(path) else graph.load)(str(path))
         # usearch raises bare exceptions on files that it cannot read.
         except Exception as error:
             said = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -62,6 +62,7 @@ _lock = threading.Lock()
 _starting = threading.Lock()
 _ending = threading.Event()
 _stranded = False
+_refused = False
 _thread: threading.Thread | None = None
 
 
@@ -89,8 +90,8 @@ def warmup() -> bool:
 
 def start_warmup() -> None:
     """Run `warmup` once in a daemon thread; later calls do nothing."""
-    global _thread
-    if _thread is not None or _current.compiled or _stranded or not _starting.acquire(blocking=False):
+    global _thread, _refused
+    if _thread is not None or _current.compiled or _stranded or _refused or not _starting.acquire(blocking=False):
         return
     try:
         if _thread is None:
@@ -102,7 +103,8 @@ def start_warmup() -> None:
             atexit.register(_end, thread)
             _thread = thread
     except RuntimeError as error:
-        log.info("The interpreter ends, so no warm-up begins (%s)", error)
+        _refused = True
+        log.info("No warm-up can begin: %s", error)
     finally:
         _starting.release()
 

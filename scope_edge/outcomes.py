@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scope_edge.cards import FACTS
+from scope_edge.encodings import refuse_utf16
 from scope_edge.errors import OutcomesError, PriceError, UsageError
 from scope_edge.names import counted
 from scope_edge.outcome_rows import MAX_TOKENS, USABLE_TOKENS, number_in, text_in
@@ -288,14 +289,16 @@ def meant_split(split: str) -> str | None:
 
 
 def _read_csv(path: Path) -> Any:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        check_separator(file.readline().split(","), path.name)
+    with path.open("rb") as file:
+        refuse_utf16(file.peek(2), path)
+        check_separator(file.readline().decode("utf-8-sig", "replace").split(","), path.name)
     # Types are not guessed from the first rows: ids may look like numbers, scores like integers.
     return polars_module().read_csv(path, infer_schema=False)
 
 
 def _read_json_lines(path: Path) -> Any:
     with path.open("rb") as file:
+        refuse_utf16(file.peek(2), path)
         if file.read(len(BOM_UTF8)) == BOM_UTF8:  # polars takes it for a part of the first line
             return polars_module().read_ndjson(BytesIO(file.read()), infer_schema_length=None)
     return polars_module().read_ndjson(path, infer_schema_length=None)

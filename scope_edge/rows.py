@@ -9,7 +9,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, cast
 
-from scope_edge.encodings import not_utf8, refuse_utf16
+from scope_edge.encodings import not_utf8
 from scope_edge.errors import MissingExtraError, OutcomesError
 from scope_edge.names import counted
 
@@ -200,8 +200,6 @@ def polars_module(purpose: str = "Reading this table") -> Any:
 def read_frame(path: Path, reader: Callable[[Path], Any], remedy: str = "") -> Any:
     """What a reader of polars makes of a file."""
     try:
-        with path.open("rb") as file:
-            refuse_utf16(file.read(2), path)
         return reader(path)
     except (OSError, polars_module().exceptions.PolarsError) as error:
         raise OutcomesError(f"Cannot read {path}", got=str(error).splitlines()[0], remedy=remedy) from error

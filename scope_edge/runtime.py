@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from scope_edge.mapping import is_mapped
+from scope_edge.mapping import may_map
 
 __all__ = ["open_session", "without_telemetry"]
 
@@ -34,7 +34,7 @@ def open_session(path: Path) -> Any:
     weights = path.with_name(f"{path.name}_data")
     # onnxruntime maps this file by itself, and copies what it is given. Its older versions can only map.
     give = getattr(options, "add_external_initializers_from_files_in_memory", None)
-    if give and weights.exists() and not is_mapped(weights):
+    if give and weights.exists() and not may_map(weights):
         data = weights.read_bytes()
         give([weights.name], [data], [len(data)])
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from scope_edge.mapping import is_mapped
+from scope_edge.mapping import may_map
 
 __all__ = ["map_tensors", "tensor_bytes"]
 
@@ -44,7 +44,7 @@ def map_tensors(file: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         header = json.loads(stream.read(length))
-        data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if is_mapped(file) else _read(stream))
+        data = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if may_map(file) else _read(stream))
     for name in ("__metadata__", _PADDING):
         header.pop(name, None)
     tensors = {}

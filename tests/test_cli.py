@@ -126,9 +126,14 @@ def test_a_dash_reads_standard_input(cli, small_bundle):
 def test_line_ends_of_windows_are_no_other_prompt(cli, small_bundle, command):
     lines = "Sort these:\n\nint main() {\n\treturn 0;\n}\n"
     answer = cli(command, lines.rstrip("\n"), "--json", "-b", small_bundle).json()
-    for end in ("\r\n", "\r"):
-        stdin = lines.replace("\n", end).encode()
-        assert cli(command, "-", "--json", "-b", small_bundle, stdin=stdin).json() == answer
+    stdin = lines.replace("\n", "\r\n").encode()
+    assert cli(command, "-", "--json", "-b", small_bundle, stdin=stdin).json() == answer
+
+
+def test_what_a_terminal_has_written_over_is_read_as_it_is(cli, small_bundle):
+    text = "Why does it stop?\n10%\r20%\rkilled"
+    answer = cli("estimate", text, "--json", "-b", small_bundle).json()
+    assert cli("estimate", "-", "--json", "-b", small_bundle, stdin=text.encode()).json() == answer
 
 
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])

@@ -38,6 +38,10 @@ def test_a_name_that_a_code_page_lacks_is_escaped(foreign_bundle, encoding, said
     assert said in redirected(encoding, "models", "-b", foreign_bundle)
 
 
+def test_what_else_was_asked_for_is_done(foreign_bundle):
+    assert b"??/qwen-?" in redirected("ascii:replace", "models", "-b", foreign_bundle)
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_json_is_json_in_every_encoding(foreign_bundle, encoding):
     found = redirected(encoding, "models", "--json", "-b", foreign_bundle)

@@ -56,7 +56,7 @@ def test_utf_16_is_named_though_it_is_packed(tmp_path):
 
 def test_bytes_of_a_code_page_are_named(tmp_path):
     (tmp_path / "log.csv").write_bytes(CSV.replace("One", "Où").encode("cp1252"))
-    with pytest.raises(ScopeEdgeError, match=r"got byte 0xf9, which is not UTF-8\. Save it as UTF-8: "):
+    with pytest.raises(ScopeEdgeError, match=r"got byte 0xf9, which is not UTF-8\. `iconv -f CP1252 "):
         read_rows(tmp_path / "log.csv")
 
 

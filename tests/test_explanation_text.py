@@ -35,6 +35,13 @@ def test_figures_are_told_apart_from_the_limits_that_they_miss_or_keep(router):
         assert (float(said_p) >= floor) == (float(said_usd) <= ceiling) == is_met
 
 
+def test_limits_are_said_in_full(router):
+    ceiling = router.route("What is 17 * 23?", models="o1-mini").cost_usd * (1 + 1e-6)
+    kept = str(router.route("What is 17 * 23?", models="o1-mini", max_cost_usd=ceiling).explain())
+    assert f"max_cost_usd {ceiling:.15g}: rules out 0 " in kept
+    assert float(re.search(r"expected \$([\d.]+) ", kept).group(1)) <= ceiling
+
+
 def test_a_regret_is_said_in_points_where_the_cost_does_not_count(router):
     by_chance, by_worth = (router.route("What is 17 * 23?", alpha=alpha).explain() for alpha in (1, 0.5))
     regret = by_chance.runner_up.regret

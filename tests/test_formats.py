@@ -175,6 +175,20 @@ def test_packed_tables_are_a_table_folder(tmp_path):
         assert table(tmp_path / "out", name) == table(tmp_path / "unpacked", name)
 
 
+def test_what_stands_beside_itself_packed_is_read_once(tmp_path):
+    tables, logs = write(tmp_path / "tables"), tmp_path / "logs"
+    imported(tmp_path / "alone", tables, prices=PriceSource())
+    wrong = (tables / "outcomes.csv").read_text(encoding="utf-8").replace(",1,", ",0,")
+    (tables / "outcomes.csv.gz").write_bytes(gzip.compress(wrong.encode()))
+    imported(tmp_path / "beside", tables, prices=PriceSource())
+    assert outcomes(tmp_path / "beside") == outcomes(tmp_path / "alone")
+    logs.mkdir()
+    log = jsonl(logs / "log.jsonl", {"prompt": "One?", "model": "a", "score": 1})
+    (logs / "log.jsonl.gz").write_bytes(gzip.compress(log.read_bytes()))
+    report = imported(tmp_path / "out", logs)
+    assert (report["n_repeated"], report["not_read"]) == (0, [str(logs / "log.jsonl.gz")])
+
+
 def damaged(data: bytes) -> bytes:
     return data[: len(data) // 2] + bytes(8) + data[len(data) // 2 + 8 :]
 

@@ -199,7 +199,7 @@ def test_a_column_that_stands_twice(tmp_path):
 
 def test_files_of_other_kinds(tmp_path):
     (tmp_path / "log.xlsx").write_bytes(b"PK")
-    with pytest.raises(OutcomesError, match=r"Unknown kind of log, expected \.csv, \.jsonl, \.ndjson, \.json"):
+    with pytest.raises(OutcomesError, match=r"Unknown kind of log, expected \.parquet, \.csv, \.jsonl, "):
         imported(tmp_path / "out", tmp_path / "log.xlsx")
     (tmp_path / "log.json").write_text("{", encoding="utf-8")
     with pytest.raises(OutcomesError, match="expected one JSON document"):
@@ -369,6 +369,11 @@ def test_nan_is_missing_wherever_it_stands(tmp_path):
     assert reasons(tmp_path / "nan") == []
     for name in ("queries", "outcomes", "models"):
         assert table(tmp_path / "nan", name) == table(tmp_path / "plain", name)
+
+
+def test_a_size_in_parameters_is_rejected_and_not_left_to_those_who_read_the_table(tmp_path):
+    imported(tmp_path / "out", jsonl(tmp_path / "log.jsonl", GOOD, {**ROW, "model": "x", "params_b": 7e9}))
+    assert reasons(tmp_path / "out") == [(2, "number out of range")]
 
 
 def test_a_price_that_comes_late_leaves_other_rejections_as_they_are(tmp_path):

@@ -47,7 +47,7 @@ def test_an_evaluation_that_writes_into_the_card_keeps_the_graph(indexed_bundle,
     assert (bundle / INDEX_FILE).read_bytes() == (indexed_bundle / INDEX_FILE).read_bytes()
 
 
-def test_where_small_files_are_read_nothing_of_a_bundle_is_mapped_and_it_decides_alike(
+def test_where_small_files_are_read_nothing_of_a_bundle_may_map_and_it_decides_alike(
     indexed_bundle, tmp_path, monkeypatch
 ):
     maps = Path("/proc/self/maps")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from bundles import changed, edited
 from comparing import same
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -516,6 +517,22 @@ def test_a_bundle_that_two_journals_were_compacted_into_counts_neither_again(sma
         assert router.refresh() == i + 1
         router.record(ASKED, router.models[i], score=0)
         assert router.estimate(ASKED).p_correct[i] < alone.p_correct[i]
+
+
+def test_a_bundle_with_the_note_of_its_last_journal_alone_counts_that_once(small_bundle, journal, tmp_path):
+    router = loaded(small_bundle, journal)
+    router.record(ASKED, router.models[0], score=0)
+    router.compact(tmp_path / "compact")
+    config = json.loads((tmp_path / "compact" / "config.json").read_text(encoding="utf-8"))
+    [(name, number)] = config.pop("journals").items()
+    bundle = tmp_path / "compact"
+    older = edited(bundle, "config.json", journals=..., journal={"name": name, "up_to": number})
+    with changed(bundle, "config.json", older, honest=True):
+        router = loaded(bundle, journal)
+        assert same(router.estimate(ASKED), Router.load(bundle).estimate(ASKED))
+        router.compact(tmp_path / "newer")
+    config = json.loads((tmp_path / "newer" / "config.json").read_text(encoding="utf-8"))
+    assert (config.get("journal"), config["journals"]) == (None, {name: number})
 
 
 def test_what_was_compacted_is_forgotten_by_compacting_anew(small_bundle, journal, tmp_path):

@@ -304,8 +304,20 @@ def test_a_model_that_thinks_perhaps_is_refused(tmp_path):
 @pytest.mark.parametrize("size", ["-1", "inf", "2e9"])
 def test_a_size_that_means_nothing_is_refused_with_its_row(tmp_path, size):
     message = refused(write(tmp_path, models=MODELS + f"c,1,4,{size},false,train\n"))
-    assert "models, row 3: 'c' has a bad params_b, expected billions of parameters, 0 or more" in message
+    assert "models, row 3: 'c' has a bad params_b, expected billions of parameters, from 0 to 1e+09" in message
     assert f"got {float(size)!r}" in message
+
+
+def test_tables_of_several_parquet_files_are_read(tmp_path):
+    polars = pytest.importorskip("polars")
+    folder = write(tmp_path)
+    for name in ("queries", "outcomes", "models"):
+        frame = polars.read_csv(folder / f"{name}.csv", infer_schema=False)
+        (folder / f"{name}.csv").unlink()
+        (folder / f"{name}.parquet").mkdir()
+        frame[:1].write_parquet(folder / f"{name}.parquet" / "part-0.parquet")
+        frame[1:].write_parquet(folder / f"{name}.parquet" / "part-1.parquet")
+    assert len(read_table(folder).models) == 2
 
 
 @pytest.mark.parametrize("size", ["big", "true"])

@@ -230,6 +230,10 @@ def test_a_budget_of_a_batch_that_is_missed_by_a_hair_is_not_said_to_be_enough()
         plan = plan_within(crafted([[0.5]], [[1.00004]], p90=1.00004), 1.00003, Tradeoff(), risk)
         said = re.fullmatch(r"a budget of 1.00003 USD is too small: even .* cost ([\d.]+) USD(?:, .*)?", plan.reason)
         assert said.group(1) == "1.00004"
+    plan = plan_within(crafted([[0.5]], [[3.0]], p90=4.0), 2.999999, Tradeoff(), 0.05)
+    assert plan.reason.startswith(
+        "a budget of 2.999999 USD is too small: even the cheapest choices are expected to cost 3 "
+    )
 
 
 @given(seed=st.integers(0, 2**32 - 1))

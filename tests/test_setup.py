@@ -75,7 +75,7 @@ def test_where_no_link_can_be_made_the_build_ends_and_all_is_as_it_was(restore_l
 def test_what_git_writes_for_windows_is_the_same_bundle_and_becomes_a_package(restore_links, tmp_path):
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("no git, or not a checkout")
-    settings = ["-c", "core.autocrlf=true", "-c", "core.symlinks=false"]
+    settings = ["-c", "core.autocrlf=true", "-c", "core.symlinks=false", "-c", "safe.directory=*"]
     subprocess.run(["git", *settings, "checkout-index", "--all", f"--prefix={tmp_path}/"], cwd=ROOT, check=True)
     restore_links(tmp_path / "scope_edge")
     assert verify(tmp_path / "scope_edge" / "models" / "default")

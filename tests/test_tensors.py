@@ -10,7 +10,7 @@ from scope_edge.tensors import map_tensors, tensor_bytes
 
 @pytest.mark.parametrize("mapped_from", [0, 2**20])
 @pytest.mark.parametrize("n", [1, 3, 32, 57])
-def test_what_is_written_is_what_is_mapped_and_what_the_library_reads(n, mapped_from, tmp_path, monkeypatch):
+def test_what_is_written_is_what_may_map_and_what_the_library_reads(n, mapped_from, tmp_path, monkeypatch):
     monkeypatch.setattr(mapping, "_MAPPED_FROM", mapped_from)
     rng = np.random.default_rng(n)
     tensors = {

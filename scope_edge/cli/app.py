@@ -71,7 +71,7 @@ def main() -> None:
     """Run the command line; Ctrl-C is left to the caller."""
     if len(sys.argv) < 2:
         sys.argv.append("--help")
-    if isinstance(sys.stdout, TextIOWrapper):
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         # What its code page does not have is escaped, as on standard error: a name must not lose a result.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

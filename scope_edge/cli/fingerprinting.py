@@ -248,8 +248,8 @@ def _show_plan(job: Fingerprinting, as_json: bool) -> None:
         return
     before = f"{asked} asked already, for {spent_usd:.4f} USD; " if asked else ""
     console.print(
-        f"{before}{asked + more} of {counted(len(job.questions), 'question')} at most, for about {more * each:.4f} USD"
-        + (" more" if asked else "")
+        f"{before}{asked + more:,} of {counted(len(job.questions), 'question')} at most, "
+        f"for about {more * each:.4f} USD{' more' if asked else ''}"
     )
     console.print(f"First: {escape(', '.join(first))}" if first else f"Nothing is asked: {job.stopped}")
 

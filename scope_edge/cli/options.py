@@ -142,7 +142,7 @@ def read_prompt(prompt: str) -> str:
     except UnicodeDecodeError as error:
         raise PromptError("The prompt is not valid Unicode", **not_utf8(error)) from error
     # As in every file that is read as text: with the line ends of Windows it is not another prompt.
-    return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+    return text.replace("\r\n", "\n").removesuffix("\n")
 
 
 def _standard_input() -> bytes:

@@ -173,7 +173,7 @@ def _comparison(entries: Sequence[dict[str, Any]], prices: PriceList) -> Table:
     )
     found = sum(entry["problem"] is None for entry in entries)
     table = Table(
-        title=f"{found} of {counted(len(entries), 'model')} in {escape(prices.name)} of {prices.date}, "
+        title=f"{found:,} of {counted(len(entries), 'model')} in {escape(prices.name)} of {prices.date}, "
         f"{changed} at another price",
         caption="input / output, USD per million tokens",
     )

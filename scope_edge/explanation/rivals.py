@@ -166,7 +166,7 @@ def runner_up(
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, bool) else f"{value:g}" if is_number(value) else ", ".join(value)
+    return str(value) if isinstance(value, bool) else f"{value:.15g}" if is_number(value) else ", ".join(value)
 
 
 def _compared(counted: Counted, chosen: int, other: int, dial: Dial) -> str:

@@ -169,8 +169,8 @@ def _second(explanation: Explanation) -> Part:
         notes.append(f"Regret, what taking it would lose: {lost}")
     figures = f"P {_p(explanation, other.p_correct)}, {_usd(explanation, other.cost_usd)}"
     if explanation.risk < 0.5:
-        counted = _p(explanation, other.counted_p), _usd(explanation, other.counted_cost_usd)
-        figures += f" (counted: P {counted[0]}, {counted[1]})"
+        p, cost = _p(explanation, other.counted_p), _usd(explanation, other.counted_cost_usd)
+        figures += f" (counted: P {p}, {cost})"
     return Part(f"Runner-up: {other.model}, {figures}", notes=tuple(notes))
 
 

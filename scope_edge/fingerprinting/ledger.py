@@ -217,7 +217,7 @@ def _copy(path: Path) -> IO[bytes]:
 def _lock(file: IO[bytes], path: Path) -> None:
     """Keep a second run off the same file."""
     try:
-        if windows := _windows():
+        if windows := _msvcrt():
             file.seek(_LOCKED_AT)
             windows.locking(file.fileno(), windows.LK_NBLCK, 1)
         else:
@@ -230,14 +230,14 @@ def _lock(file: IO[bytes], path: Path) -> None:
 
 def _close(file: IO[bytes]) -> None:
     """Close a file, and unlock it before: Windows would do so by itself, but at a time of its own."""
-    if windows := _windows():
+    if windows := _msvcrt():
         with suppress(OSError):  # it was not locked, or the disk is full
             file.seek(_LOCKED_AT)
             windows.locking(file.fileno(), windows.LK_UNLCK, 1)
     file.close()
 
 
-def _windows() -> ModuleType | None:
+def _msvcrt() -> ModuleType | None:
     """The module that locks files on Windows, where there is no fcntl."""
     try:
         return import_module("msvcrt")

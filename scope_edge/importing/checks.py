@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from scope_edge.cards import MAX_PARAMS_B
 from scope_edge.importing.entries import Rejected
 from scope_edge.outcome_rows import MAX_TOKENS
 from scope_edge.outcomes import SPLITS, TRUTHS, meant_split
@@ -20,6 +21,7 @@ __all__ = [
     "price",
     "prompt_text",
     "score",
+    "size",
     "split",
     "tokens",
     "tokens_or_none",
@@ -77,6 +79,14 @@ def amount(value: Any, name: str) -> float | None:
         return None
     number = None if isinstance(value, bool) else _number(value)
     if number is None or not 0 <= number < math.inf:
+        raise Rejected("number out of range", f"{name} {_shown(value)}")
+    return number
+
+
+def size(value: Any, name: str) -> float | None:
+    """Billions of parameters; None where they are unknown."""
+    number = amount(value, name)
+    if number is not None and number > MAX_PARAMS_B:
         raise Rejected("number out of range", f"{name} {_shown(value)}")
     return number
 

@@ -18,7 +18,7 @@ _FACTS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(_PRICES, checks.price),
     "price_date": checks.day,
     "context_window": checks.tokens_or_none,
-    "params_b": checks.amount,
+    "params_b": checks.size,
     "thinks": checks.truth,
     "role": checks.optional_label,
 }

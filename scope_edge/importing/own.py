@@ -30,7 +30,7 @@ def tables(folder: Path) -> dict[str, Path]:
     found = {
         name: path
         for name in ("queries", "models", "outcomes")
-        for suffix in SUFFIXES
+        for suffix in reversed(SUFFIXES)
         if (path := folder / f"{name}{suffix}").is_file()
     }
     return found if {"queries", "outcomes"} <= found.keys() else {}

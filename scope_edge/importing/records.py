@@ -25,7 +25,8 @@ __all__ = ["SUFFIXES", "Record", "is_log", "read_records", "title_of", "unit_of"
 
 _PACKED = (".csv.gz", ".jsonl.gz", ".ndjson.gz")
 _LINES = (".csv", ".jsonl", ".ndjson", *_PACKED)
-SUFFIXES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", *_PACKED)
+SUFFIXES = (".parquet", ".csv", ".jsonl", ".ndjson", ".json", *_PACKED)
+"""The kinds of logs; of a table that stands in a folder twice, the first is read."""
 MAX_CHARS = 2**25
 """A longer record is a mistake: a line break, or a closing quote, is missing."""
 
@@ -44,8 +45,11 @@ class Record(NamedTuple):
 
 
 def is_log(path: Path) -> bool:
-    """Whether a file is of a kind that can be read, by its suffix, in capitals or not."""
-    return _suffix(path) in SUFFIXES
+    """Whether a file is of a kind that can be read, by its suffix, in capitals or not.
+
+    One that is packed is none where it stands unpacked beside it: its rows would be read twice.
+    """
+    return _suffix(path) in SUFFIXES and not (_suffix(path) in _PACKED and path.with_suffix("").exists())
 
 
 def unit_of(path: Path) -> str:

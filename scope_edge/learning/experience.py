@@ -51,7 +51,7 @@ class Experience:
         """
         anchors = base.anchors
         journal = Journal(path, config["encoder"]["hash"], anchors.codes.shape[1], anchors.loadings.shape[1])
-        known = config.get("journals", {}).get(journal.name, 0)
+        known = _noted(config).get(journal.name, 0)
         return cls(journal, Learner(base), known, known, 0, 0).rebased(base)
 
     @property
@@ -66,7 +66,8 @@ class Experience:
         """
         if self.journal.path is None:
             return dict(config)
-        return {**config, "journals": {**config.get("journals", {}), self.journal.name: self.folded}}
+        others = {name: value for name, value in config.items() if name != "journal"}
+        return {**others, "journals": {**_noted(config), self.journal.name: self.folded}}
 
     def rebased(self, base: Estimator) -> Experience:
         """Begin anew from another pool, with the whole journal."""
@@ -140,3 +141,9 @@ def _row(number: int, outcome: Outcome) -> dict[str, object]:
     text = {"prompt": outcome.text} if outcome.text else {}
     when = datetime.fromtimestamp(outcome.at, UTC).isoformat(timespec="seconds")
     return {"number": number, "recorded_at": when, "model": outcome.model, **text, **known}
+
+
+def _noted(config: Mapping[str, Any]) -> dict[str, int]:
+    """Of each journal that a bundle holds, the number of the last outcome; once there was room for one."""
+    last = config.get("journal")
+    return {**({last["name"]: last["up_to"]} if last else {}), **config.get("journals", {})}

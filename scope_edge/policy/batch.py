@@ -56,8 +56,9 @@ def plan_within(estimates: Estimates, budget_usd: Any, policy: Policy, risk: flo
     plan = replace(plan, value_usd=found.price_usd, cost_limit_usd=found.at_most_usd, gap=found.gap)
     if found.met:
         return plan
-    expected, _ = apart(plan.expected_cost_usd, budget_usd)
-    at_most, budget = apart(found.at_most_usd, budget_usd)
+    expected, budget = apart(plan.expected_cost_usd, budget_usd)
+    at_most, as_well = apart(found.at_most_usd, budget_usd)
+    budget = max(budget, as_well, key=len)
     least = f"even the cheapest choices are expected to cost {expected} USD"
     limit = f", and at most {at_most} with a probability of {1 - risk:g}" if risk < 0.5 else ""
     return replace(plan, met=False, reason=f"a budget of {budget} USD is too small: {least}{limit}")

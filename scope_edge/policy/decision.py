@@ -146,7 +146,7 @@ class Plan:
             expected_cost_usd=math.fsum(estimates.cost_usd[rows, best].tolist()),
             estimates=estimates,
             met=not len(unmet),
-            reason=f"{len(unmet)} of {counted(len(best), 'prompt')}: {reasons[unmet[0]]}" if len(unmet) else "",
+            reason=f"{len(unmet):,} of {counted(len(best), 'prompt')}: {reasons[unmet[0]]}" if len(unmet) else "",
             unmet=unmet,
             tickets=list(tickets),
         )
