@@ -91,22 +91,30 @@ def warmup() -> bool:
 def start_warmup() -> None:
     """Run `warmup` once in a daemon thread; later calls do nothing."""
     global _thread, _refused
-    if _thread is not None or _current.compiled or _stranded or _refused or not _starting.acquire(blocking=False):
+    if _thread is not None or _current.compiled or _refused or not _starting.acquire(blocking=False):
         return
     try:
         if _thread is None:
-            # numba's import takes this in, which fails once the interpreter has begun to end: so it comes first.
-            import concurrent.futures.thread  # noqa: F401
-
-            thread = threading.Thread(target=warmup, name="scope-edge-warmup", daemon=True)
-            thread.start()
+            thread = threading.Thread(target=_warm_up, name="scope-edge-warmup", daemon=True)
             atexit.register(_end, thread)
+            thread.start()
             _thread = thread
-    except RuntimeError as error:
+    except RuntimeError as error:  # there is no thread to be had, or the interpreter has begun to end
+        atexit.unregister(_end)
         _refused = True
         log.info("No warm-up can begin: %s", error)
     finally:
         _starting.release()
+
+
+def _warm_up() -> None:
+    """`warmup`, unless the interpreter has begun to end: then numba cannot be imported."""
+    try:
+        warmup()
+    except RuntimeError as error:
+        if threading.main_thread().is_alive():
+            raise
+        log.info("The warm-up ends with the interpreter: %s", error)
 
 
 def _end(thread: threading.Thread) -> None:
@@ -118,11 +126,11 @@ def _end(thread: threading.Thread) -> None:
 def _after_fork() -> None:
     """A child inherits locks as they were, but no thread that would release them.
 
-    Where the fork fell into a warm-up, or into its start, an import is half done in the child and its locks are
+    Where the fork fell into a warm-up, numba's import is half done in the child and its locks are
     held for ever: that child stays on numpy.
     """
     global _lock, _starting, _thread, _stranded
-    _stranded = _stranded or _lock.locked() or _starting.locked()
+    _stranded = _stranded or _lock.locked()
     _lock, _starting, _thread = threading.Lock(), threading.Lock(), None
 
 

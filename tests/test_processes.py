@@ -86,6 +86,21 @@ def test_a_cache_that_cannot_be_read_gives_way_to_one_of_the_process(monkeypatch
     assert os.path.isdir(folders[1])
 
 
+def test_a_process_that_can_start_no_thread_does_not_try_again():
+    code = (
+        "import threading\n"
+        "from scope_edge import Router, jit\n"
+        "router, tried = Router.load(), []\n"
+        "def start(thread):\n"
+        "    tried.append(thread.name)\n"
+        "    raise RuntimeError('no thread')\n"
+        "threading.Thread.start = start\n"
+        "print(len({router.route('Hello!').model for _ in range(20)}), tried, jit.kernels().compiled)\n"
+    )
+    run = run_python(code, env={"NUMBA_DISABLE_JIT": None})
+    assert (run.stdout.strip(), run.stderr) == (b"1 ['scope-edge-warmup'] False", b"")
+
+
 def test_the_first_decision_imports_no_compiler():
     code = (
         "from scope_edge import Router; import sys; Router.load().route('hi');"
