@@ -12,7 +12,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from scope_edge.bundle_files import REBUILD, Tensors, metadata, read_json, read_
 from scope_edge.errors import BundleError
 from scope_edge.index import INDEX_FILE, AnchorIndex
 from scope_edge.paths import PATH, is_path
+from scope_edge.replacing import PAUSE_S, TRIES, WINDOWS, changed, is_being_replaced, move_into_place
 from scope_edge.tensors import tensor_bytes
 
 __all__ = [
@@ -43,8 +43,6 @@ FORMAT = {"format": "scope-edge", "format_version": "2.0", "oldest_reader": "2.0
 
 HASH_LIMIT = 64 * 2**20
 ENCODER_FILES = ("encoder.onnx", "encoder.onnx_data", "tokenizer.json")
-_WINDOWS = os.name == "nt"
-_TRIES, _PAUSE_S = 10, 0.1 if _WINDOWS else 0.02  # for a bundle that others replace while it is read, and for `_rename`
 
 
 @dataclass(frozen=True)
@@ -83,17 +81,17 @@ def read_bundle(path: str | Path) -> Bundle:
         Not a bundle; a file is missing, truncated or altered; a newer format; or the fingerprints
         belong to another encoder.
     """
-    for left in range(_TRIES, -1, -1):
+    for left in range(TRIES, -1, -1):
         before = _manifest_bytes(path)
         try:
             bundle = _read(path)
             if before == _manifest_bytes(path):
                 return bundle
         except (BundleError, OSError):
-            if not left or (before == _manifest_bytes(path) and not _is_being_replaced(path)):
+            if not left or (before == _manifest_bytes(path) and not is_being_replaced(path)):
                 raise
-        time.sleep(_PAUSE_S)
-    raise _changed(Path(path))
+        time.sleep(PAUSE_S)
+    raise changed(Path(path))
 
 
 def _read(path: str | Path) -> Bundle:
@@ -280,11 +278,11 @@ def write_bundle(
         write_json(staging / "manifest.json", written)
         for file in staging.iterdir():
             sync(file)
-        _move_into_place(staging, target, known)
+        move_into_place(staging, target, known)
         return written
     except OSError as error:
         remedy = "What was there before is unchanged."
-        if _WINDOWS and isinstance(error, PermissionError):
+        if WINDOWS and isinstance(error, PermissionError):
             remedy += " Write to another folder (--out), or close the programs that use this one."
         raise BundleError(f"Cannot write the bundle {target}", got=str(error), remedy=remedy) from error
     finally:
@@ -330,68 +328,11 @@ def encoder_hash(folder: Path, sums: Mapping[str, str | None] | None = None) -> 
     return hasher.hexdigest()
 
 
-def _move_into_place(staging: Path, target: Path, known: Mapping[str, Any] | None) -> None:
-    """Put the bundle where it belongs; known: the manifest of the one that may stand there, None for any."""
-    if known is None and not target.exists():
-        _rename(staging, target)
-        return
-    old = staging.with_name(staging.name + "-old")
-    try:
-        _rename(target, old)
-    except FileNotFoundError:
-        raise _changed(target) from None  # another process is at this very step
-    try:
-        # Only now, when nobody else can change it any more.
-        if known is not None and read_json(old / "manifest.json", dict) != known:
-            raise _changed(target)
-        _rename(staging, target)
-    except (OSError, BundleError) as error:
-        try:
-            _rename(old, target)
-        except OSError as second:
-            raise BundleError(
-                f"Cannot write the bundle {target}, nor put back the one that was there",
-                got=f"{error}; {second}",
-                remedy=f"It is whole in {old}: rename that folder.",
-            ) from second
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _rename(folder: Path, name: Path) -> None:
-    """Rename a folder; on Windows, where a virus scanner may just be reading what was written, try for a second."""
-    for left in range(_TRIES if _WINDOWS else 0, -1, -1):
-        try:
-            os.rename(folder, name)
-            return
-        except PermissionError:
-            if not left:
-                raise
-        time.sleep(_PAUSE_S)
-
-
-def _changed(target: Path) -> BundleError:
-    return BundleError(
-        f"The bundle {target} has changed since it was read",
-        remedy="Run it again, or load it and make the change again; nothing was written.",
-    )
-
-
 def _manifest_bytes(path: str | Path) -> bytes | None:
     try:
         return (Path(path) / "manifest.json").read_bytes()
     except (OSError, TypeError, ValueError):  # what is no path is told where it is read
         return None
-
-
-def _is_being_replaced(path: str | Path) -> bool:
-    """Whether a bundle is between the two steps of `_move_into_place`."""
-    if not is_path(path) or Path(path).exists():
-        return False
-    folder = Path(path).absolute()
-    with suppress(OSError):
-        return any(name.startswith(f".{folder.name}-") and name.endswith("-old") for name in os.listdir(folder.parent))
-    return False
 
 
 def _real(folder: Path) -> Path:

@@ -6,6 +6,9 @@ import json
 import re
 from dataclasses import dataclass
 
+ROUTE_FIELDS = ["model", "p_correct", "cost_usd", "alpha", "met", "reason", "risk", "novelty", "estimates"]
+"""What `route --json` prints."""
+
 
 @dataclass(frozen=True)
 class Run:

@@ -252,36 +252,34 @@ def test_a_field_of_a_model_that_means_nothing_is_refused(victim, name, bad):
         assert repr(bad) in refused(victim)
 
 
+def refused_models(victim, change):
+    """The names of the models, and the error of a bundle whose models were changed."""
+    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
+    change(models)
+    with changed(victim, "models.json", json.dumps(models).encode(), honest=True):
+        return [model["model"] for model in models], refused(victim)
+
+
 @pytest.mark.parametrize("bad", [math.nan, -1, 2e9, "x", True])
 def test_a_model_of_a_size_that_means_nothing_is_named(victim, bad):
-    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
-    models[0]["params_b"] = bad
-    with changed(victim, "models.json", json.dumps(models).encode(), honest=True):
-        assert f"models.json: {models[0]['model']!r} has a bad params_b, expected billions" in refused(victim)
+    names, message = refused_models(victim, lambda models: models[0].update(params_b=bad))
+    assert f"models.json: {names[0]!r} has a bad params_b, expected billions" in message
 
 
 def test_a_model_that_stands_twice_is_named(victim):
-    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
-    models[1]["model"] = models[0]["model"]
-    with changed(victim, "models.json", json.dumps(models).encode(), honest=True):
-        message = refused(victim)
-    assert repr(models[0]["model"]) in message
+    names, message = refused_models(victim, lambda models: models[1].update(model=models[0]["model"]))
+    assert repr(names[0]) in message
     assert "twice" in message
 
 
 def test_an_unpriced_model_is_named(victim):
-    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
-    del models[0]["price"]["output_usd_per_mtok"]
-    with changed(victim, "models.json", json.dumps(models).encode(), honest=True):
-        message = refused(victim)
-    assert repr(models[0]["model"]) in message
+    names, message = refused_models(victim, lambda models: models[0]["price"].pop("output_usd_per_mtok"))
+    assert repr(names[0]) in message
     assert "price" in message
 
 
 def test_models_and_fingerprints_must_agree(victim):
-    models = json.loads((victim / "models.json").read_text(encoding="utf-8"))
-    with changed(victim, "models.json", json.dumps(models[:-1]).encode(), honest=True):
-        assert "disagree" in refused(victim)
+    assert "disagree" in refused_models(victim, list.pop)[1]
 
 
 def test_unknown_fields_are_ignored(victim, small_bundle):

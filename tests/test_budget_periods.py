@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
-from comparing import crafted
+from budgets import TWO, Clock
 
 from scope_edge import Budget
 from scope_edge.errors import UsageError
 
-MIDNIGHT = datetime(2024, 2, 29, tzinfo=UTC).timestamp()
 DAY = 86_400.0
-
-TWO = crafted([0.5, 0.9], [0.001, 0.02], ["cheap", "dear"], p90=[0.002, 0.03])
-
-
-class Clock:
-    now_s = MIDNIGHT
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,11 @@ from tables import with_changed_rows
 
 from scope_edge import Router
 from scope_edge.build import BuildOptions, build
-from scope_edge.build.noise import cost_bias
-from scope_edge.build.reach import FALLBACK, measure_reach
-from scope_edge.build.selection import METHODS, select_anchors
+from scope_edge.build.selection import METHODS
 from scope_edge.build.tuning import _turning_points
 from scope_edge.bundle import default_bundle, read_bundle, verify, write_bundle
 from scope_edge.cli.app import main
 from scope_edge.errors import BundleError, OutcomesError, UsageError
-from scope_edge.estimator import Estimator
-from scope_edge.fingerprints import Evidence, Population, Reach
 from scope_edge.outcomes import read_table
 
 
@@ -349,143 +344,6 @@ def test_a_damaged_encoder_is_refused(encoder_bundle, table_folder, tmp_path):
     with pytest.raises(BundleError, match=r"tokenizer\.json"):
         built(table_folder, tmp_path / "out", tmp_path / "encoder")
     assert not (tmp_path / "out").exists()
-
-
-# --- choosing anchors ---
-
-
-def points(n: int, seed: int = 0) -> np.ndarray:
-    z = np.random.default_rng(seed).normal(size=(n, 6)).astype(np.float32)
-    return z / np.linalg.norm(z, axis=1, keepdims=True)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("n", [1, 65, 200, 500])
-def test_a_choice_is_n_distinct_rows_in_order(method, n):
-    z = points(200)
-    chosen = select_anchors(z, np.full(200, 3), n, method, seed=0)
-    assert len(chosen) == min(n, 200)
-    assert (np.diff(chosen) > 0).all()
-    assert chosen[0] >= 0
-    assert chosen[-1] < 200
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_choice_is_the_same_again_and_follows_its_seed(method):
-    z, weight = points(300), np.arange(1, 301)
-    first, again, other = (select_anchors(z, weight, 40, method, seed) for seed in (0, 0, 1))
-    assert first.tolist() == again.tolist()
-    assert first.tolist() != other.tolist()
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_equal_prompts_can_be_told_apart(method):
-    z = np.repeat(points(3), 40, axis=0)
-    chosen = select_anchors(z, np.ones(120, int), 50, method, seed=0)
-    assert len(set(chosen.tolist())) == 50
-
-
-@pytest.mark.parametrize("method", ["kmeans", "random"])
-def test_prompts_with_more_outcomes_are_preferred(method):
-    outcomes = np.where(np.arange(400) % 2, 100, 1)
-    chosen = select_anchors(points(400), outcomes, 60, method, seed=0)
-    assert (chosen % 2).mean() > 0.7
-
-
-def test_facility_location_covers_every_cluster():
-    centres = np.eye(6, dtype=np.float32)
-    z = np.repeat(centres, [100, 100, 100, 100, 100, 12], axis=0)
-    chosen = select_anchors(z, np.ones(len(z), int), 30, "facility", seed=0)
-    assert len(np.unique(z[chosen].argmax(axis=1))) == 6
-
-
-# --- where lengths scatter ---
-
-
-def test_the_noise_of_an_anchor_is_the_mean_square_of_its_models_errors(small_bundle):
-    estimator = Router.load(small_bundle).estimator
-    anchors, prints = estimator.anchors, estimator.fingerprints
-    assert np.isfinite(anchors.length_noise).any()
-    for row in range(0, len(anchors), 7):
-        expected = prints.psi_mean.astype(float) @ anchors.c[row].astype(float) + float(anchors.d[row])
-        codes = prints.log_tokens[row].astype(float)
-        errors = (codes / 20 - expected)[codes != 255]
-        if len(errors):
-            assert float(anchors.length_noise[row]) == pytest.approx((errors**2).mean(), rel=2e-3)
-        else:
-            assert np.isnan(anchors.length_noise[row])
-
-
-def test_quantiles_widen_where_lengths_scatter(small_bundle):
-    estimator = Router.load(small_bundle).estimator
-    encoding = Router.load(small_bundle).encoder.encode("How many apples are left?")
-    widths = []
-    for noise in (0.01, 10.0):
-        anchors = replace(estimator.anchors, length_noise=np.full(len(estimator.anchors), noise, np.float16))
-        found = Estimator(anchors, estimator.fingerprints, estimator.settings, estimator.reach, [0.0, 1.0])
-        figures = found.estimate(encoding)
-        widths.append(np.log1p(figures.output_tokens_p90) - np.log1p(figures.output_tokens_p10))
-    assert (widths[1] > 2 * widths[0]).all()
-
-
-def test_the_bias_of_costs_is_what_chance_does_not_explain():
-    rng = np.random.default_rng(0)
-    expected = rng.uniform(100, 1000, (4000, 30)).astype(np.float32)
-    sources = np.repeat([f"s{i}" for i in range(20)], 200)
-    chance = rng.lognormal(-0.5, 1, expected.shape)
-    offset = np.exp(rng.normal(0, 0.3, (20, 30)))[np.repeat(np.arange(20), 200)]
-    assert cost_bias(expected, (expected * chance).astype(np.float32), sources) == 0.1
-    assert cost_bias(expected, (expected * chance * offset).astype(np.float32), sources) == pytest.approx(
-        0.32, abs=0.04
-    )
-    nothing = np.full(expected.shape, np.nan, np.float32)
-    assert cost_bias(expected, nothing, sources) == 0.1
-
-
-# --- how far results carry ---
-
-
-def of_sources(offsets: np.ndarray, rank: int = 2, n: int = 40, seed: int = 0):
-    """Evidence of models (rows) on sources (columns), each shifted there by its offset in logits."""
-    rng = np.random.default_rng(seed)
-    evidence, sources = [], []
-    for row in offsets:
-        a = np.tile(np.eye(rank)[0], (n * len(row), 1))
-        logit = np.repeat(row, n)
-        scores = (rng.random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(np.float32)
-        nothing = np.full(len(logit), np.nan)
-        ones = np.ones(len(logit))
-        evidence.append(Evidence(a, 0 * ones, ones[:, None], 0 * nothing, scores, nothing, nothing, ones))
-        sources.append(np.repeat([f"s{i}" for i in range(len(row))], n))
-    return evidence, sources
-
-
-def measured(offsets: np.ndarray) -> Reach:
-    one, two = np.eye(1), np.eye(2)
-    population = Population(np.zeros(2), two, np.zeros(1), one, 1.0, np.array([1.0, 0.0]), np.zeros(3), 1.0)
-    return measure_reach(*of_sources(offsets), population, Progress(disable=True))
-
-
-def test_skill_that_carries_over_is_believed_and_luck_of_a_source_is_not():
-    rng = np.random.default_rng(1)
-    skill = rng.normal(0, 1.5, (24, 1))
-    general, local = measured(skill + np.zeros((24, 3))), measured(rng.normal(0, 1.5, (24, 3)))
-    assert general.pooled > 2
-    assert local.pooled < 0.3
-    assert general.variance < local.variance
-    assert set(general.sources) == {"s0", "s1", "s2"}
-
-
-def test_too_few_sources_to_measure_believe_half():
-    assert measured(np.zeros((5, 1))) == FALLBACK
-    assert measured(np.zeros((3, 3))) == FALLBACK
-
-
-def test_the_reach_of_a_build_is_in_its_bundle(small_bundle):
-    bundle = read_bundle(small_bundle)
-    assert Reach.from_json(bundle.config["reach"]) == FALLBACK  # four models on three sources
-    expected = FALLBACK.of(["code"] * 30 + ["sums"] * 30 + ["trivia"] * 30)
-    np.testing.assert_allclose(bundle.fingerprints["reach"], expected)
 
 
 # --- the dial ---

@@ -11,7 +11,7 @@ import pytest
 from bundles import contents
 from processes import run_python
 
-from scope_edge import Router, bundle
+from scope_edge import Router, bundle, replacing
 from scope_edge.bundle import verify
 from scope_edge.errors import BundleError
 
@@ -99,8 +99,9 @@ def test_what_is_waited_for_was_opened_for_writing(own_router, tmp_path, monkeyp
 def waits(monkeypatch):
     """As on Windows; how often it was waited for a folder."""
     waits = []
-    monkeypatch.setattr(bundle, "_WINDOWS", True)
-    monkeypatch.setattr(bundle.time, "sleep", waits.append)
+    for module in (bundle, replacing):
+        monkeypatch.setattr(module, "WINDOWS", True)
+    monkeypatch.setattr(replacing.time, "sleep", waits.append)
     return waits
 
 

@@ -13,9 +13,6 @@ from processes import run_python
 from scope_edge import Price, Router
 from scope_edge.errors import OutcomesError
 
-ROUTE_FIELDS = ["model", "p_correct", "cost_usd", "alpha", "met", "reason", "risk", "novelty", "estimates"]
-ESTIMATE_FIELDS = ["model", "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd"]
-
 
 @pytest.mark.parametrize("command", ["route", "estimate", "explain"])
 @pytest.mark.parametrize("prompt", ["", "  ", "lone \udcff surrogate"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from scope_edge.explanation.steps import beyond
 from scope_edge.names import apart, counted
-from scope_edge.policy.rules import rounded
+from scope_edge.policy.limits import rounded
 from scope_edge.pricing import dollars
 
 if TYPE_CHECKING:

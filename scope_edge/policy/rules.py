@@ -21,19 +21,16 @@ from scope_edge.dial import Dial
 from scope_edge.errors import UsageError
 from scope_edge.estimator import Estimates
 from scope_edge.jit import kernels
-from scope_edge.names import apart
 from scope_edge.policy.decision import Decision, Plan, expect
+from scope_edge.policy.limits import Limit, Mask, rounded
 from scope_edge.policy.quantiles import Figures, at_risk, cost_at
 from scope_edge.ranges import is_number
 
-__all__ = ["Choices", "Options", "Policy", "rounded"]
+__all__ = ["Choices", "Options", "Policy"]
 
-Mask = NDArray[np.bool_]
 Names = str | Sequence[str]
 
 _AT = frozenset({"mean", *(f"p{percent}" for percent in range(50, 100))})
-
-_SPEED = "router.describe_model(name, time_to_first_token_s=0.5, tokens_per_second=80) states its speed"
 
 
 class Choices(NamedTuple):
@@ -323,7 +320,7 @@ class Policy:
         wanted = (self.min_accuracy, self.max_cost_usd, self.allow, self.forbid, self.max_latency_s, self.safe_model)
         return self._risk == 0.5 and not self.local_only and all(value is None for value in wanted)
 
-    def _limits(self, estimates: Estimates, p: Figures, cost: Figures) -> list[_Limit]:
+    def _limits(self, estimates: Estimates, p: Figures, cost: Figures) -> list[Limit]:
         """The limits, the most important first: what comes later is given up first."""
         candidates, limits = estimates.candidates, []
         n_models = len(candidates.cards)
@@ -331,65 +328,20 @@ class Policy:
             tokens = (estimates.input_tokens + estimates.output_tokens_p90).reshape(-1, n_models)
             over = (tokens - candidates.context_window).astype(np.float32)
             aim = "has a context window with room for prompt and answer"
-            limits.append(_Limit("its context window", over <= 0, over, 0.0, aim, "lacks {value} tokens", ".0f"))
+            limits.append(Limit("its context window", over <= 0, over, 0.0, aim, "lacks {value} tokens", ".0f"))
         if self.max_cost_usd is not None:
             limited = cost if self.at == "mean" else cost_at(estimates, int(self.at[1:]) / 100)
             name, most, aim = f"max_cost_usd {self.max_cost_usd:g}", self.max_cost_usd, "costs at most {bound} USD"
-            limits.append(_Limit(name, limited <= rounded(most), limited, most, aim, "costs {value} USD", ".2g"))
+            limits.append(Limit(name, limited <= rounded(most), limited, most, aim, "costs {value} USD", ".2g"))
         if self.min_accuracy is not None:
             name, least, aim = f"min_accuracy {self.min_accuracy:g}", self.min_accuracy, "reaches P = {bound}"
-            limits.append(_Limit(name, p >= rounded(least), -p, least, aim, "has {value}", ".3f"))
+            limits.append(Limit(name, p >= rounded(least), -p, least, aim, "has {value}", ".3f"))
         if self.max_latency_s is not None:
             tokens = np.maximum(estimates.output_tokens, 1)  # none at an unstated speed would take no number of seconds
             latency = candidates.latency_s(tokens).reshape(-1, n_models).astype(np.float32)
             name, most, aim = f"max_latency_s {self.max_latency_s:g}", self.max_latency_s, "answers within {bound} s"
-            limits.append(_Limit(name, latency <= rounded(most), latency, most, aim, "takes {value} s", ".3g"))
+            limits.append(Limit(name, latency <= rounded(most), latency, most, aim, "takes {value} s", ".3g"))
         return limits
-
-
-def rounded(limit: float) -> np.float32:
-    """A limit in the precision of the figures: what is equal to it as far as they tell keeps it."""
-    with np.errstate(over="ignore"):
-        return np.float32(limit)
-
-
-class _Limit(NamedTuple):
-    """A limit with its name, where it holds, how far each cell is from it, and two sentences without their subject.
-
-    short: the figure that is limited, P with a minus; infinite where a model does not state it. bound: what the figure
-    is compared with. aim: what a model does that keeps it. misses: what the choice does that does not. form: that of
-    the figure.
-    """
-
-    name: str
-    holds: Mask
-    short: Figures
-    bound: float
-    aim: str
-    misses: str
-    form: str
-
-    def nearest(self, within: Mask, rows: NDArray[np.intp]) -> Mask:
-        """Of some prompts, none of whose models keeps it, those that are nearest, (n_rows, n_models).
-
-        What states nothing may be as near as any: a model gains nothing over it by stating that it misses the limit.
-        """
-        within, short = within[rows], self.short[rows]
-        least = np.where(within, short, np.inf).min(axis=1, keepdims=True)
-        nearest: Mask = within & ((short == least) | np.isinf(short))
-        return nearest
-
-    def says(self, row: int, permitted: Mask, nearest: Mask) -> str:
-        """Why it was given up for a prompt, and how far from it the choice is, which is one of the nearest."""
-        holds, among = self.holds[row], ""
-        if holds.any():
-            among = " that keeps the other limits" if holds[permitted].any() else " that may be chosen"
-        short = float(self.short[row, nearest].max())
-        value, bound = apart(abs(short), self.bound, self.form)
-        aim = f"no model{among} {self.aim.format(bound=bound)}"
-        if short == math.inf:
-            return f"{aim} as far as is known; {_SPEED}"
-        return f"{aim}; the choice {self.misses.format(value=value)}"
 
 
 def _best(figures: Figures, value_usd: float, order: NDArray[np.int32]) -> NDArray[np.int64]:
