@@ -7,6 +7,7 @@ from pathlib import Path
 
 import generated
 import pytest
+from budgets import Clock
 from commands import Run
 from hypothesis import settings
 from rich.progress import Progress
@@ -82,3 +83,15 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"Question {i} about rivers,{i % 2},{20 + i}" for i in range(30)]
     path.write_text("prompt,score,output_tokens\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """For a running budget; it stands until it is set."""
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Where a running budget is kept."""
+    return tmp_path / "budget.db"

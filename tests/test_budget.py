@@ -19,16 +19,6 @@ from scope_edge.errors import UsageError
 from scope_edge.policy import Policy
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path):
-    return tmp_path / "budget.db"
-
-
 def test_a_decision_reserves_its_p90_and_settling_replaces_it():
     with Budget(1, expected_calls=1) as budget:
         decision = budget.decide(TWO)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from budgets import TWO, Clock
+from budgets import TWO
 
 from scope_edge import Budget
 from scope_edge.errors import UsageError
 
 DAY = 86_400.0
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def test_a_day_goes_on_from_the_last_one_and_not_from_the_first(clock):

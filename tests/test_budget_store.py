@@ -16,16 +16,6 @@ from scope_edge import Budget, shared_file
 from scope_edge.errors import BudgetError
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path):
-    return tmp_path / "budget.db"
-
-
 def test_a_store_with_a_nul_in_its_path_is_refused():
     with pytest.raises(BudgetError, match="Not the path of a budget"):
         Budget(1, store="a\0b")
@@ -46,19 +36,22 @@ def test_what_is_no_budget_is_left_alone(store):
     assert store.read_bytes() == before
 
 
-def test_another_database_is_left_alone(store):
+def execute(store, statement: str) -> None:
+    """What another program does to the file."""
     connection = sqlite3.connect(store)
-    connection.execute("CREATE TABLE poems (text)")
+    connection.execute(statement)
     connection.close()
+
+
+def test_another_database_is_left_alone(store):
+    execute(store, "CREATE TABLE poems (text)")
     with pytest.raises(BudgetError, match="is not a budget, got another SQLite database"):
         Budget(1, store=store)
 
 
 def test_a_newer_format_is_refused(store):
     Budget(1, store=store).close()
-    connection = sqlite3.connect(store)
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
+    execute(store, "PRAGMA user_version = 99")
     with pytest.raises(BudgetError, match="newer version, expected format 1, got 99"):
         Budget(1, store=store)
 
