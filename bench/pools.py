@@ -109,11 +109,10 @@ def fingerprints_of(bundle: Bundle, n_anchors: int, n_models: int) -> Fingerprin
     shipped = Fingerprints.from_tensors(bundle.fingerprints, cards)
     rows = np.arange(n_anchors) % len(shipped.scores)
     columns = np.arange(n_models) % len(cards)
-    stacked = {name: getattr(shipped, name)[columns] for name in Fingerprints._STACKED}
+    pool = shipped.only(columns)
     return replace(
-        shipped,
+        pool,
         cards=[replace(cards[column], model=f"{cards[column].model}#{index}") for index, column in enumerate(columns)],
-        scores=shipped.scores[np.ix_(rows, columns)],
-        log_tokens=shipped.log_tokens[np.ix_(rows, columns)],
-        **stacked,
+        scores=pool.scores[rows],
+        log_tokens=pool.log_tokens[rows],
     )

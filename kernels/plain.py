@@ -59,14 +59,16 @@ def hear_learned(rows, cosines, voices, loadings, models, results, unit, own, ot
 
 
 def weigh_evidence(
-    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, near, heard, terms, out, gauges
-):
+    rows, cosines, voices, own, average, loadings, results, columns, pool, settings, n_tokens, near, heard, terms, out,
+    gauges,
+):  # fmt: skip
     """See `weigh.weigh_evidence`."""
     if rows.min(initial=0) < 0:
         return False
+    pool = pool.astype(np.float64)
     for prompt in range(len(rows)):
         _weigh(
-            rows[prompt], cosines[prompt], voices, own[prompt], average, loadings, results, pool, settings,
+            rows[prompt], cosines[prompt], voices, own[prompt], average, loadings, results, columns, pool, settings,
             n_tokens[prompt], near[prompt], heard[prompt], terms[min(prompt, len(terms) - 1)], out[prompt],
             gauges[prompt],
         )  # fmt: skip
@@ -74,11 +76,12 @@ def weigh_evidence(
 
 
 def _weigh(
-    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, near, heard, terms, out, gauges
-):
+    rows, cosines, voices, own, average, loadings, results, columns, pool, settings, n_tokens, near, heard, terms, out,
+    gauges,
+):  # fmt: skip
     """See `weigh._weigh`. A cumulative sum adds one by one, in the kernel's order."""
     unit, shrinkage, length_shrinkage, reach_shrinkage = settings[1:5]
-    l0, l1, l2, l3, k1, k2, reach_variance, width, highest, usual_noise, usual_vote = settings[5:]
+    l0, l1, l2, l3, k1, k2, reach_variance, width, highest, usual_noise, usual_vote, kind_noise = settings[5:]
     rank, split = int(settings[0]), int(settings[0]) + 1
     votes = voices[(np.clip(cosines, 0, 1) * np.float32(len(voices) - 1)).astype(np.intp)]
     share = np.maximum(votes, 1).astype(np.float64)
@@ -90,19 +93,20 @@ def _weigh(
     apart = own - near
     common, common_length = (np.cumsum(part)[-1] for part in np.split(near * average, [split]))
     harder, longer = (np.cumsum(part)[-1] for part in np.split(apart * average, [split]))
-    heard += votes.astype(np.float64) @ results[rows].astype(np.float64)
+    said = votes.astype(np.float64) @ results[rows].astype(np.float64)
+    heard.reshape(4, -1)[:, columns] += said.reshape(4, -1)
     residual, information, length_residual, length_information = np.split(heard, 4)
 
     def along(loading, latents):
         return np.cumsum(loading[:, None] * latents, axis=0)[-1]
 
-    ends = [rank, len(own) - 2, len(pool) - 10, len(pool) - 7, len(pool) - 3]
+    ends = [rank, len(own) - 2, len(pool) - 11, len(pool) - 7, len(pool) - 3]
     theta, psi, triangle, calibration, quantiles, (ratio, price_in, price_out) = np.split(pool, ends)
-    reach, scale, shift = calibration
+    reach, general, scale, shift = calibration
     evidence = information / unit
     unknown = reach_shrinkage / (evidence + reach_shrinkage)
     believed = 1.0 - unknown * (1.0 - reach)
-    terms[0] = common + believed * along(near[:rank], theta)
+    terms[0] = common + (believed * along(near[:rank], theta) + (1.0 - believed) * general)
     terms[1] = harder
     terms[2] = believed * along(apart[:rank], theta)
     terms[3] = residual / (information + shrinkage * unit)
@@ -112,13 +116,13 @@ def _weigh(
     spread = np.maximum(along(loading[i] * loading[j], triangle), 0.0) + l3 * l3 / (evidence + shrinkage)
     spread = width * scale * np.sqrt(spread + unknown * reach_variance)
     out[:3] = 1.0 / (1.0 + _exp(np.minimum(np.maximum((-logit, spread - logit, -spread - logit), -60.0), 60.0)))
-    terms[4] = (common_length + along(near[split:-1], psi)) + length_residual / (
-        length_information + length_shrinkage * unit
-    )
+    weight = length_information + length_shrinkage * unit
+    terms[4] = (common_length + along(near[split:-1], psi)) + length_residual / weight
     terms[5] = longer
     terms[6] = along(apart[split:-1], psi)
     log_tokens = np.minimum(np.maximum((terms[4] + k1 * terms[5]) + k2 * terms[6], 0.0), highest)
-    wider = quantiles * np.array([np.sqrt(noise)] * 3 + [noise])[:, None]
+    scatter = noise + length_shrinkage * unit / weight * kind_noise
+    wider = quantiles * np.array([np.sqrt(scatter)] * 3 + [scatter])
     out[3:7] = _exp(np.minimum(np.maximum(log_tokens + wider, 0.0), highest)) - 1.0
     out[7] = tokens_in = n_tokens * ratio
     out[8:] = out[5:7].astype(np.float64) * price_out + tokens_in * price_in

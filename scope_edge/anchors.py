@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -171,6 +171,22 @@ class AnchorSet:
         except (KeyError, IndexError, UnicodeDecodeError) as error:
             raise BundleError("anchors.safetensors is incomplete", got=f"{type(error).__name__}: {error}") from error
         return anchors
+
+    def only(self, rows: NDArray[np.intp]) -> AnchorSet:
+        """Some of the anchors, ascending, without an index."""
+        ids = [self.ids[row] for row in rows.tolist()]
+        return replace(
+            self,
+            codes=self.codes[rows],
+            scales=self.scales[rows],
+            loadings=self.loadings[rows],
+            names=np.frombuffer("\n".join(ids).encode(), np.uint8),
+            source=self.source[rows],
+            category=self.category[rows],
+            provenance=self.provenance[rows],
+            length_noise=self.length_noise[rows],
+            index=None,
+        )
 
     def with_learned(
         self,

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from scope_edge.replacing import PAUSE_S, TRIES, WINDOWS, changed, is_being_repl
 from scope_edge.tensors import tensor_bytes
 
 __all__ = [
+    "BENCHMARKS_FILE",
     "FORMAT",
     "FORMAT_VERSION",
     "Bundle",
@@ -42,6 +44,7 @@ FORMAT = {"format": "scope-edge", "format_version": "2.0", "oldest_reader": "2.0
 """What config.json says of a bundle written now."""
 
 HASH_LIMIT = 64 * 2**20
+BENCHMARKS_FILE = "benchmarks.json"
 ENCODER_FILES = ("encoder.onnx", "encoder.onnx_data", "tokenizer.json")
 
 
@@ -57,6 +60,23 @@ class Bundle:
     anchor_labels: dict[str, Any]
     index_file: Path | None
     fingerprints: Tensors
+
+    @cached_property
+    def benchmarks(self) -> dict[str, Any] | None:
+        """The linked benchmarks, read when somebody asks; None in a bundle without.
+
+        Raises
+        ------
+        BundleError
+            The folder no longer holds what was loaded from it.
+        """
+        file, listed = self.path / BENCHMARKS_FILE, self.manifest["files"].get(BENCHMARKS_FILE)
+        if listed is None:
+            return None
+        found: dict[str, Any] = read_json(file, dict)
+        if sha256(file) != listed["sha256"]:
+            raise BundleError(f"{file} is of another bundle than the one that was loaded", remedy="Load it again.")
+        return found
 
     def is_current(self) -> bool:
         """Whether the folder still holds this bundle."""
@@ -221,6 +241,7 @@ def write_bundle(
     anchors: Mapping[str, NDArray[Any]] | None = None,
     anchor_labels: Mapping[str, Any] | None = None,
     index: AnchorIndex | None = None,
+    benchmarks: Mapping[str, Any] | None = None,
     card: str = "",
 ) -> dict[str, Any]:
     """Write a bundle beside its destination, then move it into place in one step.
@@ -268,6 +289,8 @@ def write_bundle(
             index.save(staging / INDEX_FILE)
         if models is not None:
             write_json(staging / "models.json", models)
+        if benchmarks is not None:
+            write_json(staging / BENCHMARKS_FILE, benchmarks)
         write_json(staging / "config.json", dict(config))
         if card:
             (staging / "README.md").write_text(card, encoding="utf-8")

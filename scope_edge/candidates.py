@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scope_edge.aliases import AliasIndex, alias_index, find_alias
 from scope_edge.cards import ModelCard
 from scope_edge.dial import UNTUNED, Dial
 from scope_edge.errors import UnknownModelError
+from scope_edge.names import listed
 
 __all__ = ["Candidates", "unknown_model"]
 
@@ -30,13 +32,14 @@ class Candidates:
 
     dial: what a right answer may be worth. cost_bias: how far the cost of many prompts of a kind lies from its
     expectation, as a standard deviation and a share of it. closed: names of models that are not to be chosen this
-    time, whatever a policy permits.
+    time, whatever a policy permits. known: all models of the bundle, where these are the current ones alone.
     """
 
     cards: tuple[ModelCard, ...]
     dial: Dial = UNTUNED
     cost_bias: float = USUAL_COST_BIAS
     closed: frozenset[str] = frozenset()
+    known: Candidates | None = field(default=None, compare=False)
 
     @cached_property
     def names(self) -> list[str]:
@@ -78,8 +81,8 @@ class Candidates:
         return first + output_tokens * each
 
     def __getstate__(self) -> dict[str, Any]:
-        # Without what is worked out on the way: a decision that is sent away carries its candidates.
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        # Without what is worked out on the way: a decision that is sent away carries its candidates, and no others.
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "known"}
 
     def __repr__(self) -> str:
         return f"Candidates({len(self.cards)} models)"
@@ -94,39 +97,151 @@ class Candidates:
         return part
 
     def find(self, models: Any) -> NDArray[np.intp]:
-        """Columns of the models that match a name or wildcard, or any of several, in order.
+        """Columns of the models that match a name, a wildcard or an alias, or any of several, in order.
+
+        Names are taken as they are, then as wildcards, then as aliases; see `scope_edge.aliases`.
 
         Raises
         ------
         UnknownModelError
-            A name matches nothing, or is no text.
+            A name matches nothing, is no text, or is an alias that fits several models.
         """
+        patterns = self._patterns(models)
+        found = self._found.get(patterns)
+        if found is None:
+            found = _as_columns([self._hits(pattern) for pattern in patterns])
+            _keep(self._found, patterns, found)
+        return found
+
+    def find_known(self, models: Any) -> tuple[bool, NDArray[np.intp]]:
+        """Whether all models that match are among these, and their columns here, or else among all that are known.
+
+        As `find`; a name or an alias that is none of these models' may be one of a model that is not current.
+
+        Raises
+        ------
+        UnknownModelError
+            As of `find`.
+        """
+        if self.known is None:
+            return True, self.find(models)
+        patterns = self._patterns(models)
+        found = self._found_known.get(patterns)
+        if found is None:
+            names = {name for pattern in patterns for name in self._known_names(pattern)}
+            are_here = names <= self._columns.keys()
+            columns = self._columns if are_here else self.known._columns
+            found = are_here, _as_columns([[columns[name] for name in names]])
+            _keep(self._found_known, patterns, found)
+        return found
+
+    def name_of(self, model: Any) -> str:
+        """The model of a name or an alias, among all that are known.
+
+        Raises
+        ------
+        UnknownModelError
+            There is none, or several.
+        """
+        found = self.look_up(model) if isinstance(model, str) else None
+        if found is None:
+            raise unknown_model(model, self._places[-1].names)
+        return found
+
+    def look_up(self, model: str) -> str | None:
+        """The model of a name or an alias, among all that are known; None if there is none.
+
+        Raises
+        ------
+        UnknownModelError
+            An alias that fits several.
+        """
+        for candidates in self._places:
+            if model in candidates._columns:
+                return model
+        for candidates in self._places:
+            for column in candidates._aliased(model):
+                return candidates.names[column]
+        return None
+
+    @property
+    def _places(self) -> tuple[Candidates, ...]:
+        """Where a name is looked up, first here."""
+        return (self,) if self.known is None else (self, self.known)
+
+    def _patterns(self, models: Any) -> tuple[str, ...]:
         several = isinstance(models, Iterable) and not isinstance(models, str)
         patterns = tuple(models) if several else (models,)
         for pattern in patterns:
             if not isinstance(pattern, str):
                 raise unknown_model(pattern, self.names)
-        found = self._found.get(patterns)
-        if found is None:
-            found = self._matching(patterns)
-            found.flags.writeable = False
-            _keep(self._found, patterns, found)
-        return found
-
-    def _matching(self, patterns: tuple[str, ...]) -> NDArray[np.intp]:
         if not patterns:
             raise UnknownModelError(
                 "No models are named", expected="names or wildcards", remedy="Leave models out for all."
             )
-        chosen: set[int] = set()
-        for pattern in patterns:
-            hits = [self._columns[pattern]] if pattern in self._columns else []
-            if set(pattern) & _WILD:
-                hits += [column for column, name in enumerate(self.names) if fnmatchcase(name, pattern)]
-            if not hits:
-                raise unknown_model(pattern, self.names)
-            chosen.update(hits)
-        return np.array(sorted(chosen), np.intp)
+        return patterns
+
+    def _hits(self, pattern: str) -> list[int]:
+        """Columns of the models that match, at least one."""
+        hits = self._matching(pattern) or self._aliased(pattern)
+        if not hits:
+            raise self._unknown(pattern)
+        return hits
+
+    def _known_names(self, pattern: str) -> list[str]:
+        """Names of the models that match; wildcards match these candidates, other names all that are known."""
+        known = self.known or self
+        exact = [pattern] if pattern in known._columns else []
+        names = exact + [self.names[column] for column in self._matching(pattern)]
+        for candidates in self._places:
+            names = names or [candidates.names[column] for column in candidates._aliased(pattern)]
+        if not names:
+            raise self._unknown(pattern)
+        return names
+
+    def _matching(self, pattern: str) -> list[int]:
+        """Columns of the name itself, or of those that a wildcard matches."""
+        hits = [self._columns[pattern]] if pattern in self._columns else []
+        if _WILD & set(pattern):
+            hits += [column for column, name in enumerate(self.names) if fnmatchcase(name, pattern)]
+        return hits
+
+    def _aliased(self, alias: str) -> list[int]:
+        """The column of the one model that an alias stands for, or none.
+
+        Raises
+        ------
+        UnknownModelError
+            It fits several.
+        """
+        if _WILD & set(alias):
+            return []
+        hits = find_alias(alias, self._alias_index)
+        if len(hits) > 1:
+            raise UnknownModelError(
+                f"The name {alias!r} is ambiguous",
+                expected="the name of one model",
+                got=f"one that fits {listed([self.names[column] for column in hits])}",
+                remedy="Name one of them.",
+            )
+        return hits
+
+    @cached_property
+    def _alias_index(self) -> AliasIndex:
+        others = ((*card.aliases, *([] if card.base is None else [card.base])) for card in self.cards)
+        return alias_index(zip(self.names, others, strict=True))
+
+    def _unknown(self, pattern: str) -> UnknownModelError:
+        """The error for what matches none of these models."""
+        outdated = [card.model for card in self.known.cards if not card.current] if self.known else []
+        hidden = [name for name in outdated if name == pattern or fnmatchcase(name, pattern)]
+        if not hidden:
+            return unknown_model(pattern, self.names)
+        return UnknownModelError(
+            f"No current model matches {pattern!r}",
+            got=f"only models that are not current: {listed(hidden)}",
+            remedy='Load the router with pool="all" (on the command line --pool all).',
+        )
 
     # A program limits the pool to the same few models at every prompt; to find them takes longer than to decide.
 
@@ -135,8 +250,19 @@ class Candidates:
         return {}
 
     @cached_property
+    def _found_known(self) -> dict[tuple[str, ...], tuple[bool, NDArray[np.intp]]]:
+        return {}
+
+    @cached_property
     def _parts(self) -> dict[bytes, Candidates]:
         return {}
+
+
+def _as_columns(hits: Iterable[Iterable[int]]) -> NDArray[np.intp]:
+    """All of them, each once, rising; read only, for they are kept."""
+    columns = np.array(sorted({column for some in hits for column in some}), np.intp)
+    columns.flags.writeable = False
+    return columns
 
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:

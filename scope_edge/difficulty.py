@@ -39,12 +39,13 @@ def difficulties(
     """
     loadings = anchors.a[rows].astype(np.float64)
     b: NDArray[np.float64] = anchors.b[rows].astype(np.float64)
-    p = logistic(loadings @ pool.theta_mean.T.astype(np.float64) - b[:, None])
+    p = logistic(loadings @ pool.theta_mean[pool.with_results].T.astype(np.float64) - b[:, None])
     codes = pool.scores[rows]
     known = codes != MISSING
     if leave_out is not None:
-        mine = np.flatnonzero(leave_out >= 0)
-        known[mine, leave_out[mine]] = False
+        column = np.where(leave_out >= 0, pool.results_of[leave_out], -1)
+        mine = np.flatnonzero(column >= 0)
+        known[mine, column[mine]] = False
     residual = np.where(known, decode_scores(codes) - p, 0).sum(axis=1)
     information = np.where(known, p * (1 - p), 0).sum(axis=1)
     b -= residual / (DIFFICULTY_PRECISION + information)

@@ -44,6 +44,12 @@ class Encoding(NamedTuple):
         difficulty: np.float32 = self.loadings[self.rank]
         return difficulty
 
+    def with_difficulty(self, b: float) -> Encoding:
+        """The same prompt, as hard as this."""
+        loadings = self.loadings.copy()
+        loadings[self.rank] = b
+        return self._replace(loadings=loadings)
+
     @property
     def c(self) -> NDArray[np.float32]:
         """Which habits of length the prompt calls up; the first is 1."""

@@ -41,7 +41,7 @@ class PromptError(ScopeEdgeError):
 
 
 class UnknownModelError(ScopeEdgeError):
-    """A model name or wildcard matches nothing in the pool."""
+    """A model name or wildcard matches nothing in the pool, or an alias fits several models."""
 
 
 class OutcomesError(ScopeEdgeError):

@@ -4,7 +4,8 @@ A prompt has loadings (a, b, c, d) from the encoder, a model m has latents (thet
 prompt lie its nearest anchors, whose loadings average to (a0, b0, c0, d0); theta0 is the average model.
 
     logit P = scale_m ( l0 (a0 . theta0 - b0) + l1 ((a - a0) . theta0 - (b - b0))
-                        + rho_m (l0 a0 + l2 (a - a0)) . (theta_m - theta0) + l3 delta_m ) + shift_m
+                        + rho_m (l0 a0 + l2 (a - a0)) . (theta_m - theta0) + l0 (1 - rho_m) g_m
+                        + l3 delta_m ) + shift_m
     log(1 + tokens) = (c0 + k2 (c - c0)) . psi_m + d0 + k1 (d - d0) + eta_m
 
 The neighbourhood is well known and believed (l0). What sets the prompt apart from it is what the
@@ -13,14 +14,16 @@ models picks what was over-estimated). Each weight is fitted by `build`. With al
 the item-response model a . theta_m - b of the prompt alone.
 
 rho_m is 1 where the model has results on the anchors near the prompt; where it has none, it is the
-model's reach: how far results elsewhere are to be believed here.
+model's reach: how far its own profile, as results elsewhere show it, is to be believed here. The rest falls
+back on g_m, its general ability from all outcomes and published scores: the logit on prompts of a typical kind.
 
 delta and eta are local offsets, voted by the model's results on the nearest anchors and shrunk
 towards zero. delta is one Newton step of the MAP offset under the prior N(0, 1/shrinkage):
 delta = sum w (y - p) / (shrinkage + sum w p (1 - p)), so a few neighbours say little.
 
 Where lengths scatter, all models' do: the quantiles of log(1 + tokens) are a model's own times the root of the
-noise of length among the nearest anchors, relative to the usual; the logarithm of the mean's factor times it.
+noise of length among the nearest anchors, relative to the usual; the logarithm of the mean's factor times it. To
+that noise comes the variance between kinds of prompts, as far as the model's lengths near the prompt are unknown.
 """
 
 from __future__ import annotations
@@ -244,7 +247,7 @@ class Estimator:
         self._known = AnchorResults(anchors, fingerprints)
         cosines = np.arange(_STEPS + 1) / _STEPS
         self._voices = np.rint(cosines**settings.power * _LOUDEST).astype(np.int32)
-        self._average, self._pool = _latents(fingerprints)
+        self._average, self._pool = _latents(fingerprints, reach)
         self._learned: Learned | None = None
         self._kernel_settings = np.array([
             fingerprints.theta_mean.shape[1], UNIT * _LOUDEST,
@@ -252,6 +255,7 @@ class Estimator:
             *settings.weights, *settings.length_weights,
             reach.variance, Z80 * settings.interval_scale, _LOG_TOKENS_MAX,
             fingerprints.population.length_noise, settings.noise_shrinkage * _LOUDEST,
+            reach.length_variance / fingerprints.population.length_noise,
         ], np.float64)  # fmt: skip
         self.candidates = Candidates(tuple(fingerprints.cards), dial, cost_bias)
         self.names = self.candidates.names
@@ -312,8 +316,7 @@ class Estimator:
     def neighbourhood(self, encoding: Encoding) -> Neighbourhood:
         """Who speaks about a prompt, how loudly, and what they say: what the kernel weighs with."""
         rows, cosines = self.anchors.nearest(encoding.z, self.settings.neighbours)
-        met = self._known.meet(rows)
-        residuals, information, *_ = np.split(met.results[met.places] / UNIT, 4, axis=1)
+        residuals, information = self._known.shown(rows)
         votes = self._voices[(np.clip(cosines, 0, 1) * np.float32(_STEPS)).astype(np.intp)]
         voices, shares = votes / _LOUDEST, np.maximum(votes, 1)  # where nobody is near, all count alike
         _, heard, _ = self._beside(encoding.z[None])
@@ -333,8 +336,8 @@ class Estimator:
         near, heard, more = self._beside(z)
         met = self._known.met(rows)
         while not kernels().weigh_evidence(
-            met.places, cosines, self._voices, loadings, self._average, met.loadings, met.results, self._pool,
-            self._kernel_settings, n_tokens, near, heard, terms, figures, gauges,
+            met.places, cosines, self._voices, loadings, self._average, met.loadings, met.results, self._known.columns,
+            self._pool, self._kernel_settings, n_tokens, near, heard, terms, figures, gauges,
         ):  # fmt: skip
             met = self._known.meet(rows)
         if more is not None:  # a prompt is as new as both kinds of anchors make it
@@ -371,7 +374,7 @@ def _stacked(
     return np.array(z), np.array(loadings), np.array(n_tokens)
 
 
-def _latents(fingerprints: Fingerprints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _latents(fingerprints: Fingerprints, reach: Reach) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """The average model's latents, and the pool's table; see `kernels.weigh`."""
     theta, psi = fingerprints.population.theta_mean, fingerprints.population.psi_mean
     average = np.concatenate((theta, [-1.0], psi, [1.0]))
@@ -381,6 +384,7 @@ def _latents(fingerprints: Fingerprints) -> tuple[NDArray[np.float64], NDArray[n
         (fingerprints.psi_mean - psi).T,
         _triangle(covariance).T,
         fingerprints.reach[None],
+        reach.general * fingerprints.general[None].astype(np.float64),
         fingerprints.calibration.T,
         fingerprints.length_quantiles.T,
         np.log(np.maximum(fingerprints.smear, np.float32(1e-6)))[None],  # turns the centre into a mean
@@ -388,7 +392,8 @@ def _latents(fingerprints: Fingerprints) -> tuple[NDArray[np.float64], NDArray[n
         np.array([card.price.input_usd_per_mtok for card in fingerprints.cards])[None] / 1e6,
         np.array([card.price.output_usd_per_mtok for card in fingerprints.cards])[None] / 1e6,
     )
-    return average, np.ascontiguousarray(np.concatenate(table), np.float64)
+    # In float32 half of it stays in the second-level cache from one prompt to the next.
+    return average, np.ascontiguousarray(np.concatenate(table), np.float32)
 
 
 def _triangle(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

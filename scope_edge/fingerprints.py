@@ -23,6 +23,7 @@ from scope_edge.ranges import number_within
 __all__ = [
     "MISSING",
     "OWN_LENGTHS_FROM",
+    "PUBLISHED",
     "Evidence",
     "Fingerprint",
     "Fingerprints",
@@ -34,18 +35,22 @@ __all__ = [
     "encode_scores",
     "fit_ability",
     "fit_fingerprint",
+    "general_ability",
     "length_errors",
     "length_spread",
+    "place_model",
     "spread_of",
 ]
 
 MISSING = 255
+GENERAL_OUTCOMES = 20
+"""How many outcomes of one source count for general ability; what more there are tell of that source alone."""
 OWN_LENGTHS_FROM = 30
 """Known lengths from which a model's lengths are its own, and not those of comparable models."""
 _SCORE_STEPS = 250
 _LENGTH_STEPS = 20  # per unit of log(1 + tokens): steps of 5%, up to 320k tokens
 
-Float = NDArray[np.float64]
+Float = NDArray[Any]
 
 
 def encode_scores(scores: NDArray[Any]) -> NDArray[np.uint8]:
@@ -109,17 +114,27 @@ class Population:
         return cls(**values)
 
 
+PUBLISHED = "published scores"
+"""Counts as one more source of what is known of a model, if it has some."""
+
+
 @dataclass(frozen=True)
 class Reach:
-    """How far results on one source carry to prompts unlike it; measured by `build`.
+    """How far what is known of a model carries to prompts unlike those it was seen on; measured by `build`.
 
     pooled and sources give the ratio of the variance of a model's general skill to that of its
-    offset within one domain. variance is that of the offset, in squared logits.
+    offset within one domain. variance is that of the offset, in squared logits; length_variance that of
+    log(1 + tokens). general is the slope, and typical (rank,) the loadings, of general ability: what is not
+    believed of a model's own profile far from its results falls back on general times its general ability
+    (see `general_ability`).
     """
 
     pooled: float
     variance: float
     sources: Mapping[str, float]
+    general: float = 0.0
+    typical: tuple[float, ...] = ()
+    length_variance: float = 0.0
 
     def of(self, outcomes: Iterable[str]) -> float:
         """The share of an extrapolation to believe of a model, from the sources of its outcomes.
@@ -135,7 +150,14 @@ class Reach:
         """Read the section `reach` of config.json."""
         try:
             sources = {str(name): number_within(ratio, 0) for name, ratio in values["sources"].items()}
-            return cls(number_within(values["pooled"], 0), number_within(values["variance"], 0), sources)
+            return cls(
+                number_within(values["pooled"], 0),
+                number_within(values["variance"], 0),
+                sources,
+                number_within(values.get("general", cls.general), 0),
+                tuple(number_within(value, -1e9) for value in values.get("typical", cls.typical)),
+                number_within(values.get("length_variance", cls.length_variance), 0),
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError("config.json has no valid reach settings", got=str(error)) from error
 
@@ -157,6 +179,13 @@ class Evidence:
     noise: NDArray[Any]
     weights: NDArray[Any]
 
+    @classmethod
+    def none(cls, population: Population) -> Evidence:
+        """No outcomes, of a model of this population."""
+        nothing = np.empty(0)
+        a, c = np.empty((0, len(population.theta_mean))), np.empty((0, len(population.psi_mean)))
+        return cls(a, nothing, c, nothing, nothing, nothing, nothing, nothing)
+
 
 @dataclass(frozen=True)
 class Fingerprint:
@@ -171,6 +200,7 @@ class Fingerprint:
     smear: float
     reach: float
     n_lengths: int
+    general: float = 0.0
 
 
 def fit_ability(
@@ -186,16 +216,19 @@ def fit_ability(
     return theta, there
 
 
-def fit_fingerprint(evidence: Evidence, population: Population, reach: float) -> Fingerprint:
+def fit_fingerprint(
+    evidence: Evidence, population: Population, reach: float, ability: tuple[Float, Float] | None = None
+) -> Fingerprint:
     """Fit one model's latents from its outcomes; `reach` is `Reach.of` their sources.
 
-    theta is the maximum a posteriori estimate of the logistic response model under the
-    population prior, the log-likelihood of each score times its weight; psi is the ridge regression
-    (the same under a Gaussian likelihood).
+    theta is the maximum a posteriori estimate of the logistic response model, the log-likelihood of each score times
+    its weight; its prior has the mean and covariance `ability`, or those of the population. psi is the ridge
+    regression (the same under a Gaussian likelihood).
     """
-    theta, precision = fit_ability(
-        evidence.a, evidence.b, evidence.scores, evidence.weights, population.theta_mean, population.theta_precision
-    )
+    mean, theta_precision = population.theta_mean, population.theta_precision
+    if ability is not None:
+        mean, theta_precision = ability[0], np.linalg.inv(ability[1])
+    theta, precision = fit_ability(evidence.a, evidence.b, evidence.scores, evidence.weights, mean, theta_precision)
     known = ~np.isnan(evidence.log_tokens)
     c = evidence.c[known].astype(np.float64)
     rest = evidence.log_tokens[known].astype(np.float64) - evidence.d[known]
@@ -217,6 +250,60 @@ def fit_fingerprint(evidence: Evidence, population: Population, reach: float) ->
         reach=reach,
         n_lengths=int(known.sum()),
     )
+
+
+def place_model(
+    evidence: Evidence,
+    sources: Sequence[str],
+    population: Population,
+    reach: Reach,
+    ability: tuple[Float, Float] | None = None,
+) -> Fingerprint:
+    """Fit one model, and how far it is to be believed: `fit_fingerprint` with its reach and general ability.
+
+    sources (n,): of the outcomes. ability: mean and covariance of theta by its published scores, if it has some.
+    """
+    share = reach.of([*sources, *[PUBLISHED] * (ability is not None)])
+    general = general_ability(evidence, sources, population, reach.typical, ability)
+    return replace(fit_fingerprint(evidence, population, share, ability), general=general)
+
+
+def general_ability(
+    evidence: Evidence,
+    sources: Sequence[str],
+    population: Population,
+    typical: Sequence[float],
+    ability: tuple[Float, Float] | None = None,
+) -> float:
+    """A model's logit apart from the average on prompts of a typical kind.
+
+    Published scores tell it where there are some: beside them, outcomes of other kinds made the order of models on a
+    source that was left out worse. Without scores, outcomes tell it; on each source a model has an offset of its own,
+    so no source counts for more than `GENERAL_OUTCOMES` of them.
+
+    Parameters
+    ----------
+    sources : (n,)
+        Of the outcomes.
+    typical : (rank,)
+        Loadings; none for 0.
+    ability : optional
+        Mean and covariance of theta by published scores.
+    """
+    if not len(typical):
+        return 0.0
+    if ability is not None:
+        theta = ability[0]
+    else:
+        weights = evidence.weights
+        if len(sources):
+            _, which = np.unique(np.asarray(sources), return_inverse=True)
+            # By what they weigh, not by their number: those of a large source weigh less already (`build.abilities`).
+            weights = weights * np.minimum(1.0, GENERAL_OUTCOMES / np.bincount(which, weights))[which]
+        theta, _ = fit_ability(
+            evidence.a, evidence.b, evidence.scores, weights, population.theta_mean, population.theta_precision
+        )
+    return float((theta - population.theta_mean) @ np.asarray(typical))
 
 
 def length_errors(evidence: Evidence, psi: Float) -> Float:
@@ -263,14 +350,16 @@ def spread_of(errors: NDArray[Any], noise: NDArray[Any]) -> tuple[Float, float]:
 class Fingerprints:
     """The fingerprints of a pool of M models over n anchors. Immutable; changes make a new one.
 
-    scores, log_tokens (n, M) uint8; theta_mean (M, rank), theta_precision (M, rank, rank),
-    psi_mean, psi_precision likewise; calibration (M, 2); length_quantiles (M, 3); smear, reach (M,).
+    scores, log_tokens (n, R) uint8: the results on the anchors of the R models that have some; results_of (M,) int32:
+    the column there of each model, -1 for one that has none. theta_mean (M, rank), theta_precision (M, rank, rank),
+    psi_mean, psi_precision likewise; calibration (M, 2); length_quantiles (M, 3); smear, reach, general (M,).
     """
 
     cards: list[ModelCard]
     population: Population
     scores: NDArray[np.uint8]
     log_tokens: NDArray[np.uint8]
+    results_of: NDArray[np.int32]
     theta_mean: NDArray[np.float32]
     theta_precision: NDArray[np.float32]
     psi_mean: NDArray[np.float32]
@@ -279,16 +368,32 @@ class Fingerprints:
     length_quantiles: NDArray[np.float32]
     smear: NDArray[np.float32]
     reach: NDArray[np.float32]
+    general: NDArray[np.float32]
 
     _STACKED = (
         "theta_mean", "theta_precision", "psi_mean", "psi_precision", "calibration", "length_quantiles", "smear",
-        "reach",
+        "reach", "general",
     )  # fmt: skip
 
     @property
     def names(self) -> list[str]:
         """Names of the models, in order."""
         return [card.model for card in self.cards]
+
+    @property
+    def with_results(self) -> NDArray[np.intp]:
+        """The models of the R columns of `scores` and `log_tokens`, (R,)."""
+        models = np.empty(self.scores.shape[1], np.intp)
+        has_results = np.flatnonzero(self.results_of >= 0)
+        models[self.results_of[has_results]] = has_results
+        return models
+
+    def results(self, model: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """One model's scores and log tokens on the anchors, encoded, each (n,)."""
+        column = self.results_of[model]
+        if column < 0:
+            return (np.full(len(self.scores), MISSING, np.uint8),) * 2
+        return self.scores[:, column], self.log_tokens[:, column]
 
     @classmethod
     def from_parts(
@@ -299,11 +404,13 @@ class Fingerprints:
         scores: NDArray[np.uint8],
         log_tokens: NDArray[np.uint8],
     ) -> Fingerprints:
-        """Stack single fingerprints; columns of `scores` and `log_tokens` in the same order."""
+        """Stack single fingerprints; columns of `scores` and `log_tokens` in the same order, for the first models."""
         stacked = {
             name: np.stack([np.asarray(getattr(part, name), np.float32) for part in parts]) for name in cls._STACKED
         }
-        return cls(list(cards), population, scores, log_tokens, **stacked)
+        results_of = np.full(len(cards), -1, np.int32)
+        results_of[: scores.shape[1]] = np.arange(scores.shape[1])
+        return cls(list(cards), population, scores, log_tokens, results_of, **stacked)
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], cards: Sequence[ModelCard]) -> Fingerprints:
@@ -312,37 +419,86 @@ class Fingerprints:
         if twice:
             raise BundleError("models.json names a model twice", expected="one entry per model", got=repr(twice[0]))
         try:
-            stacked = {name: tensors[name].astype(np.float32) for name in cls._STACKED}
+            # Bundles of the first format know no general ability.
+            known = {"general": np.zeros(len(cards), np.float32), **tensors}
+            stacked = {name: known[name].astype(np.float32) for name in cls._STACKED}
             scores, log_tokens = tensors["scores"], tensors["log_tokens"]
         except KeyError as error:
             raise BundleError("fingerprints.safetensors is incomplete", got=f"no {error}") from None
-        if scores.shape[1] != len(cards) or len(stacked["smear"]) != len(cards):
+        # Bundles of the first format have a column for every model.
+        results_of = tensors.get("results_of", np.arange(scores.shape[1], dtype=np.int32))
+        if len(results_of) != len(cards) or len(stacked["smear"]) != len(cards):
             raise BundleError(
                 "models.json and fingerprints.safetensors disagree",
                 expected=f"{len(cards)} models",
-                got=f"{scores.shape[1]} fingerprints",
+                got=f"{len(results_of)} fingerprints",
             )
-        return cls(list(cards), Population.from_tensors(tensors), scores, log_tokens, **stacked)
+        if not np.array_equal(np.sort(results_of[results_of >= 0]), np.arange(scores.shape[1])):
+            raise BundleError("fingerprints.safetensors names results of no model, or of two", got="results_of")
+        return cls(list(cards), Population.from_tensors(tensors), scores, log_tokens, results_of, **stacked)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Arrays to store."""
         stacked = {name: getattr(self, name) for name in self._STACKED}
-        return {"scores": self.scores, "log_tokens": self.log_tokens, **stacked, **self.population.tensors()}
+        results = {"scores": self.scores, "log_tokens": self.log_tokens, "results_of": self.results_of}
+        return {**results, **stacked, **self.population.tensors()}
 
     def with_model(
-        self, card: ModelCard, part: Fingerprint, scores: NDArray[np.uint8], log_tokens: NDArray[np.uint8]
+        self,
+        card: ModelCard,
+        part: Fingerprint,
+        scores: NDArray[np.uint8] | None = None,
+        log_tokens: NDArray[np.uint8] | None = None,
     ) -> Fingerprints:
-        """A pool with one more model, whose anchor results are `scores` and `log_tokens` (n,)."""
+        """A pool with one more model, whose anchor results are `scores` and `log_tokens` (n,); None without any."""
         grown: dict[str, Any] = {
             name: np.concatenate((getattr(self, name), np.asarray(getattr(part, name), np.float32)[None]))
             for name in self._STACKED
         }
+        cards = [*self.cards, card]
+        if scores is None or log_tokens is None:
+            return replace(self, cards=cards, results_of=np.append(self.results_of, np.int32(-1)), **grown)
         return replace(
             self,
-            cards=[*self.cards, card],
+            cards=cards,
             scores=np.concatenate((self.scores, scores[:, None]), axis=1),
             log_tokens=np.concatenate((self.log_tokens, log_tokens[:, None]), axis=1),
+            results_of=np.append(self.results_of, np.int32(self.scores.shape[1])),
             **grown,
+        )
+
+    def only(self, columns: NDArray[np.intp]) -> Fingerprints:
+        """A pool of some of the models, in this order; of neighbouring results, none are copied."""
+        kept: dict[str, Any] = {field: getattr(self, field)[columns] for field in self._STACKED}
+        old = self.results_of[columns]
+        taken = old[old >= 0]
+        results_of = np.full(len(columns), -1, np.int32)
+        results_of[old >= 0] = np.arange(len(taken), dtype=np.int32)
+        first = int(taken[0]) if len(taken) else 0
+        together = np.array_equal(taken, np.arange(first, first + len(taken)))
+        chosen = slice(first, first + len(taken)) if together else taken
+        return replace(
+            self,
+            cards=[self.cards[column] for column in columns.tolist()],
+            scores=self.scores[:, chosen],
+            log_tokens=self.log_tokens[:, chosen],
+            results_of=results_of,
+            **kept,
+        )
+
+    def with_results_of(self, models: NDArray[np.intp]) -> Fingerprints:
+        """The same with a column of results, of which none are known, for those of some models that have none yet."""
+        new = models[self.results_of[models] < 0]
+        if not len(new):
+            return self
+        results_of = self.results_of.copy()
+        results_of[new] = self.scores.shape[1] + np.arange(len(new), dtype=np.int32)
+        unknown = np.full((len(self.scores), len(new)), MISSING, np.uint8)
+        return replace(
+            self,
+            scores=np.concatenate((self.scores, unknown), axis=1),
+            log_tokens=np.concatenate((self.log_tokens, unknown), axis=1),
+            results_of=results_of,
         )
 
     def with_card(self, card: ModelCard) -> Fingerprints:
@@ -351,12 +507,4 @@ class Fingerprints:
 
     def without_model(self, name: str) -> Fingerprints:
         """A pool without one of its models."""
-        keep = [index for index, card in enumerate(self.cards) if card.model != name]
-        kept: dict[str, Any] = {field: getattr(self, field)[keep] for field in self._STACKED}
-        return replace(
-            self,
-            cards=[self.cards[index] for index in keep],
-            scores=self.scores[:, keep],
-            log_tokens=self.log_tokens[:, keep],
-            **kept,
-        )
+        return self.only(np.array([index for index, card in enumerate(self.cards) if card.model != name], np.intp))

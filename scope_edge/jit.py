@@ -231,8 +231,9 @@ def _look_up(compiled: Kernels) -> None:
 def _weigh(compiled: Kernels) -> None:
     compiled.weigh_evidence(
         np.zeros((1, 1), np.int32), np.zeros((1, 1), np.float32), np.ones(2, np.int32), np.ones((1, 4), np.float32),
-        np.ones(4), np.ones((2, 6), np.float32), np.ones((2, 4), np.int16), np.ones((13, 1)), np.ones(16), np.ones(1),
-        np.zeros((1, 7)), np.zeros((1, 4)), np.empty((1, 7, 1)), np.empty((1, 10, 1), np.float32), np.empty((1, 2)),
+        np.ones(4), np.ones((2, 6), np.float32), np.ones((2, 4), np.int16), np.zeros(1, np.int32),
+        np.ones((14, 1), np.float32), np.ones(17), np.ones(1), np.zeros((1, 7)), np.zeros((1, 4)), np.empty((1, 7, 1)),
+        np.empty((1, 10, 1), np.float32), np.empty((1, 2)),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from scope_edge.difficulty import difficulties
 from scope_edge.encoder import Encoder, Encoding, check_prompt
 from scope_edge.errors import OutcomesError, PromptError
 from scope_edge.estimator import Estimator
-from scope_edge.fingerprints import Evidence, Fingerprints, Population, encode_lengths, encode_scores, fit_fingerprint
+from scope_edge.fingerprints import Evidence, Fingerprints, Population, encode_lengths, encode_scores, place_model
 from scope_edge.outcome_rows import OutcomeRow
 from scope_edge.pricing import Price
 
@@ -58,13 +59,13 @@ class Places:
 class Learned:
     """What outcome rows say: evidence for the fit, one byte per anchor, and what is known of prompts.
 
-    anchor_scores, anchor_lengths: (n_anchors,) uint8. token_ratio: the model's input tokens per
-    estimated token. sources: of the anchor nearest to each row.
+    anchor_scores, anchor_lengths: (n_anchors,) uint8; None where there are no rows. token_ratio: the model's
+    input tokens per estimated token. sources: of the anchor nearest to each row.
     """
 
     evidence: Evidence
-    anchor_scores: NDArray[np.uint8]
-    anchor_lengths: NDArray[np.uint8]
+    anchor_scores: NDArray[np.uint8] | None
+    anchor_lengths: NDArray[np.uint8] | None
     token_ratio: float
     sources: list[str]
 
@@ -80,6 +81,8 @@ def learn(rows: Sequence[OutcomeRow], encoder: Encoder, estimator: Estimator, na
     OutcomesError
         A prompt cannot be routed, or a query_id is no anchor's. The row is named.
     """
+    if not rows:
+        return Learned(Evidence.none(estimator.fingerprints.population), None, None, 1.0, [])
     places = place(rows, encoder, estimator, name)
     cells: dict[int, list[int]] = defaultdict(list)
     for number in np.flatnonzero(places.same).tolist():
@@ -138,8 +141,9 @@ def known_by_anchors(
     log_tokens: NDArray[np.float32],
     estimator: Estimator,
     own: NDArray[np.intp] | None = None,
+    abilities: Sequence[tuple[NDArray[Any], NDArray[Any]] | None] | None = None,
 ) -> Estimator:
-    """The estimator of a pool of M models of which nothing is known but results on the anchors.
+    """The estimator of a pool of M models of which nothing is known but results on the anchors and published scores.
 
     Parameters
     ----------
@@ -147,6 +151,8 @@ def known_by_anchors(
     own : int array of shape (M,), optional
         The columns of these models in the estimator's pool, if they are there: what they are judged by does not
         hold their own results.
+    abilities : M means and covariances of theta by published scores, optional
+        None for a model without any.
     """
     anchors, population = estimator.anchors, estimator.fingerprints.population
     parts, noise = [], estimator.noise(anchors.z(np.arange(len(anchors))))
@@ -158,8 +164,9 @@ def known_by_anchors(
             anchors.a[rows], b, anchors.c[rows], anchors.d[rows],
             scores[rows, column], log_tokens[rows, column], noise[rows], np.ones(len(rows)),
         )  # fmt: skip
-        reach = estimator.reach.of([anchors.sources[row] for row in rows])
-        parts.append(fit_fingerprint(evidence, population, reach))
+        sources = [anchors.sources[row] for row in rows]
+        ability = None if abilities is None else abilities[column]
+        parts.append(place_model(evidence, sources, population, estimator.reach, ability))
     cards = [ModelCard(name, Price(0.0, 0.0)) for name in names]
     return estimator.with_fingerprints(
         Fingerprints.from_parts(cards, parts, population, encode_scores(scores), encode_lengths(log_tokens))

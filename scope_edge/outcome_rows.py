@@ -16,6 +16,7 @@ from scope_edge.rows import is_missing, named_rows, read_file_rows, rows_of_one_
 
 __all__ = [
     "MAX_TOKENS",
+    "TRUTHS",
     "USABLE_TOKENS",
     "OutcomeRow",
     "number_in",
@@ -23,7 +24,11 @@ __all__ = [
     "read_rows",
     "text_in",
     "token_counts",
+    "truth_in",
 ]
+
+TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
+"""What yes and no may look like, in lower case."""
 
 USABLE_TOKENS = frozenset({"usage", "bpe", "bpe+thinking"})
 """Kinds of token counts that say what a call really cost; others leave hidden reasoning out."""
@@ -172,3 +177,9 @@ def text_in(value: Any) -> str | None:
         return None
     text = str(value)
     return text if text.strip() else None
+
+
+def truth_in(value: Any) -> bool | None:
+    """Yes or no, or None if it is missing or neither."""
+    text = text_in(value)
+    return None if text is None else TRUTHS.get(text.strip().lower())

@@ -7,6 +7,7 @@ module checks again. The rows of one model are `outcome_rows`.
 from __future__ import annotations
 
 import math
+import re
 from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,43 +23,46 @@ from scope_edge.cards import FACTS
 from scope_edge.encodings import refuse_utf16
 from scope_edge.errors import OutcomesError, PriceError, UsageError
 from scope_edge.names import counted
-from scope_edge.outcome_rows import MAX_TOKENS, USABLE_TOKENS, number_in, text_in
+from scope_edge.outcome_rows import MAX_TOKENS, TRUTHS, USABLE_TOKENS, number_in, text_in
 from scope_edge.price_source import PriceSource, missing_price
 from scope_edge.pricing import Price
 from scope_edge.rows import check_separator, polars_module, read_frame
 
-__all__ = ["SPLITS", "TRUTHS", "ModelRow", "OutcomeTable", "meant_split", "read_table"]
+__all__ = ["SPLITS", "ModelRow", "OutcomeTable", "meant_split", "question_stem", "read_table"]
 
 SPLITS = ("train", "val", "test", "ood")
 """What splits are called; ood holds sources that no other has. A table may have others, for `evaluate --split`."""
 
-_MEANT = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
+_OPTIONS = re.compile(r"\n\(?A[.):]")
 
-TRUTHS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
-"""What yes and no may look like, in lower case."""
+_MEANT = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
 
 
 @dataclass(frozen=True)
 class ModelRow:
-    """What a table, or a list of prices, says of a model."""
+    """What a table, or a list of prices, says of a model.
+
+    Without a price, nobody sells it. base: its name without the reasoning effort; empty if not stated.
+    """
 
     model: str
-    price: Price
+    price: Price | None
     params_b: float | None = None
     thinks: bool = False
     role: str = "train"
     price_date: str | None = None
     context_window: int | None = None
+    base: str = ""
 
     @property
     def usd_per_mtok_in(self) -> float:
-        """The price of input."""
-        return self.price.input_usd_per_mtok
+        """The price of input; NaN without one."""
+        return math.nan if self.price is None else self.price.input_usd_per_mtok
 
     @property
     def usd_per_mtok_out(self) -> float:
-        """The price of output."""
-        return self.price.output_usd_per_mtok
+        """The price of output; NaN without one."""
+        return math.nan if self.price is None else self.price.output_usd_per_mtok
 
 
 @dataclass(frozen=True)
@@ -236,7 +240,19 @@ def read_table(folder: str | Path, prices: PriceSource | None = None) -> Outcome
     )
 
 
-_TEXTS = ("query_id", "prompt", "source", "category", "split", "model", "tokens_kind", "thinks", "role", "price_date")
+_TEXTS = (
+    "query_id",
+    "prompt",
+    "source",
+    "category",
+    "split",
+    "model",
+    "tokens_kind",
+    "thinks",
+    "role",
+    "price_date",
+    "base",
+)
 _PRICES = ("usd_per_mtok_in", "usd_per_mtok_out", "usd_per_mtok_cached_in", "usd_per_mtok_reasoning")
 _NUMBERS = ("score", "output_tokens", "input_tokens", "params_b", "context_window", *_PRICES)
 
@@ -279,6 +295,11 @@ def _frame(root: Path, name: str, required: Sequence[str]) -> Any:
     return frame.with_columns(
         [_typed(frame[column], path.name) for column in frame.columns if column in _TEXTS + _NUMBERS]
     )
+
+
+def question_stem(prompt: str) -> str:
+    """What copies of a question share: its beginning in lower case, without its answer options."""
+    return re.sub(r"\W+", " ", _OPTIONS.split(prompt)[0].lower()).strip()[:200]
 
 
 def meant_split(split: str) -> str | None:
@@ -341,7 +362,7 @@ def _checked_rows(rows: Sequence[Mapping[str, Any]]) -> list[ModelRow]:
 def _model_row(row: Mapping[str, Any], where: str) -> ModelRow:
     prices: list[Any] = [number_in(row.get(name)) for name in _PRICES]
     try:
-        price = Price(*prices)
+        price = None if prices[0] is None and prices[1] is None else Price(*prices)
     except PriceError as error:
         raise OutcomesError(
             f"{where} has no usable price",
@@ -367,6 +388,7 @@ def _model_row(row: Mapping[str, Any], where: str) -> ModelRow:
         price=price,
         thinks=thinks,
         role=text_in(row.get("role")) or "train",
+        base=text_in(row.get("base")) or "",
         **facts,
     )
 

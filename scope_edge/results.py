@@ -48,8 +48,8 @@ class Met(NamedTuple):
 
     places (k,) int32, -1 for an anchor that was not met; loadings (room, rank + 1 + length_rank + 3) float32,
     a, b, c, d of each anchor, its noise of length and 1, or 0 and 0 where that is unknown; results
-    (room, 4 * n_models) int16, residuals of all models, their information, and the same of length, in units of
-    1 / UNIT, zero where a model has no result.
+    (room, 4 R) int16, residuals of the models of `AnchorResults.columns`, their information, and the same of length,
+    in units of 1 / UNIT, zero where a model has no result.
     """
 
     places: NDArray[np.int32]
@@ -62,14 +62,30 @@ class AnchorResults:
 
     Nothing is ever changed once it was given out: new anchors get new places, and a table without room
     left is replaced by a larger copy.
+
+    Parameters
+    ----------
+    anchors : AnchorSet
+    fingerprints : Fingerprints
+        Of the models whose results are wanted.
+    everyone : Fingerprints, optional
+        Of all models that an outcome may be of, if they are more: one that was learned later speaks for all.
+
+    Attributes
+    ----------
+    columns : int32 array of shape (R,)
+        The models that anchors may tell something of: those with results, and all where one was learned later.
     """
 
-    def __init__(self, anchors: AnchorSet, fingerprints: Fingerprints) -> None:
-        self._anchors, self._fingerprints = anchors, fingerprints
+    def __init__(self, anchors: AnchorSet, fingerprints: Fingerprints, everyone: Fingerprints | None = None) -> None:
+        self._anchors, self._fingerprints, self._everyone = anchors, fingerprints, everyone
         room = min(_FIRST_ROOM, len(anchors))
         self._places = np.full(len(anchors), -1, np.int32)
         self._loadings = np.empty((room, anchors.loadings.shape[1] + 2), np.float32)
-        self._results = np.empty((room, 4 * len(fingerprints.cards)), np.int16)
+        has_learned = bool((anchors.provenance == LEARNED).any())
+        columns = np.arange(len(fingerprints.cards)) if has_learned else np.sort(fingerprints.with_results)
+        self.columns = columns.astype(np.int32)
+        self._results = np.empty((room, 4 * len(columns)), np.int16)
         self._n_met = 0
 
     def met(self, rows: NDArray[np.int32]) -> Met:
@@ -87,22 +103,25 @@ class AnchorResults:
                 self._work_out(np.array(sorted(set(missing.tolist())), np.int32))
         return self.met(rows)
 
+    def shown(self, rows: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Residuals and information of correctness of all models on some anchors, (len(rows), n_models) each."""
+        met, shape = self.meet(rows), (len(rows), len(self._fingerprints.cards))
+        found = met.results[met.places].reshape(len(rows), 4, -1) / UNIT
+        residuals, information = np.zeros(shape), np.zeros(shape)
+        residuals[:, self.columns], information[:, self.columns] = found[:, 0], found[:, 1]
+        return residuals, information
+
     def _work_out(self, rows: NDArray[np.int32]) -> None:
-        prints, rank = self._fingerprints, self._anchors.rank
         loadings = self._anchors.loadings[rows].astype(np.float32)
-        p = _sigmoid(_along(loadings[:, :rank], prints.theta_mean) - loadings[:, rank, None])
-        expected = _along(loadings[:, rank + 1 : -1], prints.psi_mean) + loadings[:, -1:]
-        scores, lengths = prints.scores[rows], prints.log_tokens[rows]
-        known, measured = scores != MISSING, lengths != MISSING
-        parts = (
-            np.where(known, decode_scores(scores) - p, 0),
-            np.where(known, p * (1 - p), 0),
-            np.where(measured, np.clip(decode_lengths(lengths) - expected, -6, 6), 0),
-            measured.astype(np.float32),
-        )
+        parts = self._parts(rows, loadings, self._fingerprints)
         learned = self._anchors.provenance[rows] == LEARNED
-        for part in parts:
-            part[learned] = OTHERS * part[learned].sum(axis=1, keepdims=True) + (OWN - OTHERS) * part[learned]
+        if learned.any():
+            all_parts = [part[learned] for part in parts]
+            if self._everyone is not None:
+                all_parts = self._parts(rows[learned], loadings[learned], self._everyone)
+            for part, of_all in zip(parts, all_parts, strict=True):
+                part[learned] = OTHERS * of_all.sum(axis=1, keepdims=True) + (OWN - OTHERS) * part[learned]
+        parts = [part[:, self.columns] for part in parts]
         stop = self._n_met + len(rows)
         if stop > len(self._results):
             room = min(2 * stop, len(self._places))
@@ -116,6 +135,26 @@ class AnchorResults:
         # In this order: a process that is forked in between must not give these places to others.
         self._n_met = stop
         self._places[rows] = places
+
+    def _parts(
+        self, rows: NDArray[np.int32], loadings: NDArray[np.float32], prints: Fingerprints
+    ) -> list[NDArray[np.float32]]:
+        """Residual, information, and both of length, each (len(rows), n_models), of some models on some anchors."""
+        rank, models = self._anchors.rank, prints.with_results
+        p = _sigmoid(_along(loadings[:, :rank], prints.theta_mean[models]) - loadings[:, rank, None])
+        expected = _along(loadings[:, rank + 1 : -1], prints.psi_mean[models]) + loadings[:, -1:]
+        scores, lengths = prints.scores[rows], prints.log_tokens[rows]
+        known, measured = scores != MISSING, lengths != MISSING
+        found = [
+            np.where(known, decode_scores(scores) - p, np.float32(0)),
+            np.where(known, p * (1 - p), np.float32(0)),
+            np.where(measured, np.clip(decode_lengths(lengths) - expected, -6, 6), np.float32(0)),
+            measured.astype(np.float32),
+        ]
+        parts = [np.zeros((len(rows), len(prints.cards)), np.float32) for _ in found]
+        for part, known_part in zip(parts, found, strict=True):
+            part[:, models] = known_part
+        return parts
 
 
 def _grown(table: NDArray[Any], room: int) -> NDArray[Any]:

@@ -14,22 +14,24 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from scope_edge import jit
 from scope_edge.anchors import AnchorSet
 from scope_edge.bundle import Bundle, default_bundle, read_bundle, write_bundle
-from scope_edge.candidates import unknown_model
 from scope_edge.cards import ModelCard, check_model_name
 from scope_edge.encoder import Encoder, check_prompt
 from scope_edge.errors import BudgetError, PriceError, PromptError, UnknownModelError, UsageError
 from scope_edge.estimator import Estimates, Estimator
-from scope_edge.fingerprints import OWN_LENGTHS_FROM, Fingerprints, fit_fingerprint
+from scope_edge.fingerprints import OWN_LENGTHS_FROM, Fingerprints, place_model
 from scope_edge.knowledge import Knowledge
 from scope_edge.loading import load_parts
 from scope_edge.policy import Decision, DecisionRule, Plan, Policy, plan_within, reusable, stated_policy
+from scope_edge.pool import PoolName, check_pool, current_first
 from scope_edge.pricing import Price
 from scope_edge.session import Mode, Session
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from scope_edge.benchmarks import Benchmark, Benchmarks
     from scope_edge.learning import Experience
+    from scope_edge.published import Published
 
 __all__ = ["Router"]
 
@@ -60,10 +62,12 @@ class Router:
         warmup: bool = True,
         journal: str | os.PathLike[str] | None = None,
         keep_text: bool = False,
+        pool: PoolName = "current",
     ) -> None:
+        check_pool(pool)
         self._bundle = bundle
         self._encoder, estimator = load_parts(bundle)
-        self._knowledge = Knowledge(estimator)
+        self._knowledge = Knowledge(estimator, pool)
         self._warms_itself = warmup
         self._calls = 0
         self._keeps_text = keep_text
@@ -78,6 +82,7 @@ class Router:
         warmup: bool = True,
         journal: str | os.PathLike[str] | None = None,
         keep_text: bool = False,
+        pool: PoolName = "current",
     ) -> Router:
         """Load a bundle; without a path, the one that ships with the package.
 
@@ -91,16 +96,21 @@ class Router:
             Several processes may share it. Without one, `record` lives in this process.
         keep_text : bool
             Whether the journal keeps the text of prompts beside their figures.
+        pool : "current" or "all"
+            Which of the bundle's models to choose among: those that could be bought or downloaded on its day, or
+            all. Any model that the bundle knows can be named.
 
         Raises
         ------
         BundleError
-            No bundle there, or one that is incomplete, altered or of a newer format.
+            No bundle there, or one that is incomplete, altered, of a newer format, or without a current model.
+        UsageError
+            No such pool.
         JournalError
             The journal cannot be used.
         """
         bundle = read_bundle(default_bundle() if path is None else path)
-        return cls(bundle, warmup=warmup, journal=journal, keep_text=keep_text)
+        return cls(bundle, warmup=warmup, journal=journal, keep_text=keep_text, pool=pool)
 
     @property
     def models(self) -> list[str]:
@@ -113,14 +123,50 @@ class Router:
         return list(self.estimator.fingerprints.cards)
 
     @property
+    def benchmarks(self) -> list[Benchmark]:
+        """The linked benchmarks whose published scores `add_model` takes, with their fit; most models first.
+
+        Scores on the anchors' own sources count too. Empty for a bundle without linked benchmarks.
+        """
+        linked = self._benchmarks()
+        return [] if linked is None else linked.listed()
+
+    @property
     def encoder(self) -> Encoder:
         """What turns a prompt into an embedding and loadings."""
         return self._encoder
 
     @property
     def estimator(self) -> Estimator:
-        """The anchors and fingerprints as they are now; it is replaced, never changed, by a new pool."""
+        """The anchors and the pool's fingerprints as they are now; it is replaced, never changed, by a new pool."""
         return self._knowledge.estimator
+
+    @property
+    def everyone(self) -> Estimator:
+        """The same with all models that the bundle knows, whether they are in the pool or not."""
+        return self._knowledge.everyone
+
+    def card(self, name: str) -> ModelCard:
+        """The card of a model that the bundle knows, by its name or an alias of it.
+
+        Raises
+        ------
+        UnknownModelError
+            There is none, or the alias fits several.
+        """
+        prints = self.everyone.fingerprints
+        return prints.cards[prints.names.index(self.estimator.candidates.name_of(name))]
+
+    def resolve(self, models: str | Sequence[str]) -> list[str]:
+        """Names of the models that names, wildcards and aliases stand for, as `models` of a query takes them.
+
+        Raises
+        ------
+        UnknownModelError
+            One matches nothing, or is an alias that fits several.
+        """
+        estimator, columns = self._knowledge.among(models)
+        return estimator.names if columns is None else [estimator.names[column] for column in columns]
 
     def estimate(self, prompt: str, models: str | Sequence[str] | None = None) -> Estimates:
         """Predict accuracy, tokens and cost of the models for one prompt.
@@ -130,7 +176,8 @@ class Router:
         prompt : str
             Any non-blank text; of a very long one, head and tail are read.
         models : str or sequence of str, optional
-            Names or wildcards (`"gpt-4*"`) that limit the pool.
+            Names, aliases (`"openai/gpt-4o"`) or wildcards (`"gpt-4*"`) that limit the pool. A name may be that of a
+            model that is not current.
 
         Returns
         -------
@@ -141,8 +188,7 @@ class Router:
         ------
         PromptError, UnknownModelError
         """
-        estimator = self.estimator
-        columns = None if models is None else estimator.candidates.find(models)
+        estimator, columns = self._knowledge.among(models)
         estimates = estimator.estimate(self._encoder.encode(check_prompt(prompt)))
         self._count()
         return estimates if columns is None else estimates.only(columns)
@@ -152,8 +198,7 @@ class Router:
         if isinstance(prompts, str) or not isinstance(prompts, Iterable):
             got = type(prompts).__name__
             raise PromptError("Not a batch of prompts", expected="a list of str", got=got, remedy="See estimate().")
-        estimator = self.estimator
-        columns = None if models is None else estimator.candidates.find(models)
+        estimator, columns = self._knowledge.among(models)
         checked = [check_prompt(prompt) for prompt in prompts]
         if self._warms_itself and len(checked) >= _LARGE:
             jit.start_warmup()  # it is done before all of them are encoded
@@ -190,7 +235,7 @@ class Router:
         policy : DecisionRule, optional
             Instead of all of these: `Tradeoff`, `Cheapest`, `Best` or a running `Budget`.
         models : str or sequence of str, optional
-            Names or wildcards that limit the pool.
+            Names, aliases or wildcards that limit the pool.
 
         Returns
         -------
@@ -327,29 +372,51 @@ class Router:
         return Session(self, chosen, mode, models)
 
     def add_model(
-        self, name: str, outcomes: Any, price: Price | None = None, *, replace: bool = False, only: str | None = None
+        self,
+        name: str,
+        outcomes: Any = None,
+        price: Price | None = None,
+        *,
+        scores: Any = None,
+        replace: bool = False,
+        only: str | None = None,
     ) -> None:
-        """Add a model from its outcomes. Nothing is trained; a few dozen outcomes are enough.
+        """Add a model from its outcomes, its published scores, or both. Nothing is trained.
+
+        A few dozen outcomes are enough. Published scores say how able the model is before them, and in general;
+        its lengths are those of the average model until outcomes tell them.
 
         Parameters
         ----------
         name : str
-        outcomes : path, list of dicts, or a pandas, polars or pyarrow table
+        outcomes : path, list of dicts, or a pandas, polars or pyarrow table, optional
             See `scope_edge.outcome_rows.read_rows`. Every row fits the model's latents; rows whose
             prompt is an anchor's own (cosine of at least .999) also speak as its neighbours.
         price : Price
             Required; a free model is an explicit 0.
+        scores : dict, path, list of dicts, or a pandas, polars or pyarrow table, optional
+            `{"mmlu-pro": 0.81}`, or rows as `scope_edge.score_rows.read_scores` has them. A benchmark is one of
+            `benchmarks`, or a source of the bundle's anchors. A name that is both is read by the linked series of the
+            row's publisher; where none is named, or it is not linked, by the anchors.
         replace : bool
             Allow an existing name.
         only : str, optional
-            Only the outcomes with this name in their column `model`. Needed where several stand there.
+            Only the outcomes and scores with this name in their column `model`. Needed where several stand there.
 
         Raises
         ------
-        UsageError, OutcomesError, PriceError, PromptError
+        UsageError, OutcomesError, PriceError, PromptError, BundleError
             The pool is unchanged.
+
+        Examples
+        --------
+        >>> router = Router.load()
+        >>> outcomes = [{"prompt": "What is 17 * 23?", "score": 1, "output_tokens": 42}]
+        >>> router.add_model("my/model", outcomes, Price(0.1, 0.4))
+        >>> router.card("my/model").evidence
+        'own outcomes 1'
         """
-        # Imported here, for a first decision needs neither.
+        # Imported here, for a first decision needs none.
         from scope_edge.joining import learn
         from scope_edge.outcome_rows import read_rows
 
@@ -361,22 +428,28 @@ class Router:
                 got=repr(price),
                 remedy="State the price; a free model is an explicit 0.",
             )
-        if name in self.models and not replace:
+        if name in self.everyone.names and not replace:
             raise UsageError(f"The pool has a model {name!r} already", remedy=_REPLACE)
-        rows = read_rows(outcomes, only)
+        if outcomes is None and scores is None:
+            raise UsageError(f"Nothing is said of how good {name!r} is", expected="outcomes, scores, or both")
+        rows = [] if outcomes is None else read_rows(outcomes, only)
+        told = None if scores is None else self._published(name, scores, only)
         if self._warms_itself and len(rows) >= _LARGE:
             jit.warmup()
         learned = learn(rows, self._encoder, self._knowledge.base, name)
         with self._knowledge.changing:
             base = self._knowledge.base
             pool = base.fingerprints
-            part = fit_fingerprint(learned.evidence, pool.population, base.reach.of(learned.sources))
+            ability = None if told is None else told.ability
+            part = place_model(learned.evidence, learned.sources, pool.population, base.reach, ability)
             card = ModelCard(
                 model=name,
                 price=price,
                 token_ratio=learned.token_ratio,
                 length_source="own" if part.n_lengths >= OWN_LENGTHS_FROM else "prior",
                 n_outcomes=len(rows),
+                n_scores=0 if told is None else told.n,
+                top_scores=() if told is None else told.top,
             )
             if name in pool.names:
                 if not replace:
@@ -395,11 +468,12 @@ class Router:
         tokens_per_second: float | None = None,
         local: bool | None = None,
     ) -> None:
-        """Say what is known of a model in the pool; what is left out stays as it was.
+        """Say what is known of a model; what is left out stays as it was.
 
         Parameters
         ----------
         name : str
+            Of any model that the bundle knows, or an alias of it.
         price : Price
             In place of the whole price. Sessions count with its cached-input price.
         price_date : str
@@ -425,9 +499,7 @@ class Router:
         'qwen3-32b'
         """
         with self._knowledge.changing:
-            pool = self._knowledge.base.fingerprints
-            if name not in pool.names:
-                raise unknown_model(name, pool.names)
+            name, pool = self.estimator.candidates.name_of(name), self._knowledge.base.fingerprints
             stated = pool.cards[pool.names.index(name)].stating(
                 price=price,
                 price_date=price_date,
@@ -439,23 +511,24 @@ class Router:
             self._knowledge.replace_pool(pool.with_card(stated), same_latents=price is None)
 
     def remove_model(self, name: str) -> None:
-        """Remove a model from the pool.
+        """Remove a model that the bundle knows, by its name or an alias of it.
 
         Raises
         ------
         UnknownModelError, UsageError
-            No such model, or it is the last one.
+            No such model, or it is the last one of the pool.
         """
         with self._knowledge.changing:
-            pool = self._knowledge.base.fingerprints
-            if name not in pool.names:
-                raise unknown_model(name, pool.names)
-            if len(pool.names) == 1:
+            name, pool = self.estimator.candidates.name_of(name), self._knowledge.base.fingerprints
+            if self.models == [name]:
                 raise UsageError(f"{name!r} is the last model of the pool", remedy="Add another one first.")
             self._knowledge.replace_pool(pool.without_model(name))
 
     def save(self, path: str | Path) -> None:
-        """Write the router with its present pool as a bundle, all or nothing; see `compact` for what was recorded."""
+        """Write the router with all its present models as a bundle, all or nothing; `compact` adds what was recorded.
+
+        Models that are not in the pool are written too.
+        """
         base = self._knowledge.base
         self._write(path, base.anchors, base.fingerprints, self._bundle.config, "saved by `Router.save`")
 
@@ -478,7 +551,7 @@ class Router:
         asked : Decision or str
             The decision, or the prompt.
         model : str, optional
-            The model that was called; the decision's, if it was made by one.
+            The model that was called, by its name or an alias; the decision's, if it was made by one.
         score : float in [0, 1], optional
             How right the answer was. A call that failed has none.
         output_tokens, cost_usd : float, optional
@@ -504,8 +577,7 @@ class Router:
             encoding = self._encoder.encode(text)
         if model is None:
             raise UnknownModelError("No model is named", remedy="Beside a prompt, pass the model that was called.")
-        if model not in self.estimator.names:
-            raise unknown_model(model, self.estimator.names)
+        model = self.estimator.candidates.name_of(model)
         outcome = outcome_of(
             encoding, model, time.time(), score, output_tokens, cost_usd, text if self._keeps_text else ""
         )
@@ -526,7 +598,7 @@ class Router:
         Parameters
         ----------
         model : str, optional
-            Only those of this model.
+            Only those of this model, by the very name under which they are kept.
         before : datetime or float, optional
             Only those from before a time: a datetime, which without a time zone is the machine's, or seconds since
             the epoch.
@@ -590,6 +662,27 @@ class Router:
         if self._warms_itself and self._calls >= _WARM_AFTER:
             jit.start_warmup()
 
+    def _benchmarks(self) -> Benchmarks | None:
+        """The bundle's linked benchmarks; None where it has none."""
+        from scope_edge.benchmarks import Benchmarks
+
+        found = self._bundle.benchmarks
+        return None if found is None else Benchmarks.from_json(found)
+
+    def _published(self, name: str, scores: Any, only: str | None) -> Published:
+        """What published scores say of a model."""
+        from scope_edge.published import published
+        from scope_edge.score_rows import read_scores
+
+        rows, linked = read_scores(scores, only), self._benchmarks()
+        if linked is None:
+            raise UsageError(
+                "The bundle has no linked benchmarks, so published scores say nothing",
+                expected="a bundle with benchmarks.json",
+                remedy="Give outcomes, or build a bundle from a table with published scores (scorecards).",
+            )
+        return published(rows, linked, self._knowledge.base, name)
+
     def _experience(self) -> Experience:
         """The journal with what was learned from it; the first to ask opens it."""
         return self._knowledge.experience(self._bundle.config)
@@ -597,6 +690,7 @@ class Router:
     def _write(
         self, path: str | Path, anchors: AnchorSet, prints: Fingerprints, config: dict[str, Any], how: str
     ) -> None:
+        prints = current_first(prints)
         manifest = write_bundle(
             path,
             config=config,
@@ -607,6 +701,7 @@ class Router:
             anchors=anchors.tensors(),
             anchor_labels=anchors.labels(),
             index=anchors.index,
+            benchmarks=self._bundle.benchmarks,
             card=f"# A scope-edge bundle\n\n{len(prints.cards)} models over {len(anchors)} anchors; {how}.\n",
         )
         if Path(path).samefile(self._bundle.path):

@@ -17,6 +17,7 @@ __all__ = [
     "check_separator",
     "is_missing",
     "json_lines",
+    "model_of",
     "named_rows",
     "polars_module",
     "read_file_rows",

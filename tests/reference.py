@@ -50,11 +50,11 @@ def hear_learned(rows, cosines, voices, loadings, models, results, unit, own, ot
 
 
 def weigh_evidence(
-    rows, cosines, voices, own, average, loadings, results, pool, settings, n_tokens, beside, voices_beside
+    rows, cosines, voices, own, average, loadings, results, columns, pool, settings, n_tokens, beside, voices_beside
 ):
     """The formulas of `scope_edge.estimator`, one model after the other; sums of votes are exact."""
     rank, unit, shrinkage, length_shrinkage, reach_shrinkage = int(settings[0]), *settings[1:5].tolist()
-    l0, l1, l2, l3, k1, k2, reach_variance, width, highest, usual_noise, usual_vote = settings[5:].tolist()
+    l0, l1, l2, l3, k1, k2, reach_variance, width, highest, usual_noise, usual_vote, kind_noise = settings[5:].tolist()
     votes = [int(voices[int(min(max(cosine, 0), 1) * (len(voices) - 1))]) for cosine in cosines.tolist()]
     share = [Fraction(max(vote, 1)) for vote in votes]
     near = []
@@ -71,10 +71,12 @@ def weigh_evidence(
     for m in range(n_models):
         column = pool[:, m].tolist()
         theta, psi, rest = column[:rank], column[rank : len(own) - 2], column[len(own) - 2 :]
-        triangle, (reach, scale, shift, *quantiles), (ratio, price_in, price_out) = rest[:-10], rest[-10:-3], rest[-3:]
+        triangle, (reach, general, scale, shift, *quantiles) = rest[:-11], rest[-11:-3]
+        ratio, price_in, price_out = rest[-3:]
+        at = [kind * len(columns) + list(columns).index(m) if m in columns else None for kind in range(4)]
         heard = [
             float(
-                sum(vote * int(results[row, kind * n_models + m]) for vote, row in zip(votes, rows, strict=True))
+                sum(vote * int(results[row, at[kind]]) for vote, row in zip(votes, rows, strict=True) if m in columns)
                 + int(voices_beside[kind * n_models + m])
             )
             for kind in range(4)
@@ -83,7 +85,7 @@ def weigh_evidence(
         unknown = reach_shrinkage / (evidence + reach_shrinkage)
         believed = 1 - unknown * (1 - reach)
         term = [
-            _dot(near[ability], average[ability]) + believed * _dot(near[:rank], theta),
+            _dot(near[ability], average[ability]) + believed * _dot(near[:rank], theta) + (1 - believed) * general,
             _dot(apart[ability], average[ability]),
             believed * _dot(apart[:rank], theta),
             heard[0] / (heard[1] + shrinkage * unit),
@@ -101,7 +103,8 @@ def weigh_evidence(
         centre = min(max(_dot(term[4:], [1, k1, k2]), 0), highest)
         terms.append(term)
         p = [_sigmoid(-min(max(value, -60), 60)) for value in (-logit, spread - logit, -spread - logit)]
-        wider = [math.sqrt(noise)] * 3 + [noise]
+        scatter = noise + length_shrinkage * unit / (heard[3] + length_shrinkage * unit) * kind_noise
+        wider = [math.sqrt(scatter)] * 3 + [scatter]
         tokens = [
             math.expm1(min(max(centre + shift * factor, 0), highest))
             for shift, factor in zip(quantiles, wider, strict=True)

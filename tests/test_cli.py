@@ -211,6 +211,7 @@ def commands() -> dict[str, list[str]]:
 def test_the_commands_are_those_that_exist_now():
     expected = {
         "bench",
+        "benchmarks",
         "route",
         "explain",
         "estimate",

@@ -57,7 +57,7 @@ def test_a_reader_that_has_gone_is_no_traceback():
 GONE = """
 import errno, io, os, sys
 from types import SimpleNamespace
-from scope_edge.cli import app
+from scope_edge.cli import app, options
 
 class Windows(io.FileIO):
     def write(self, data):
@@ -73,7 +73,7 @@ if sys.argv.pop(1) == "output":
     os.dup2(writing, 1)
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(Windows(1, "wb", closefd=False)), "utf-8")
 else:
-    app.query.Router.load = lambda _: Windows(writing, "wb").write(b"of a file")
+    options.Router.load = lambda *_, **__: Windows(writing, "wb").write(b"of a file")
 app.main()
 """
 

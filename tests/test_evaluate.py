@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 
 import generated
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rich.console import Console
 from rich.progress import Progress
+from scored import write_scored_table
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 from tables import with_changed_rows
 
+from scope_edge.build import BuildOptions, build
 from scope_edge.cli.app import main
 from scope_edge.errors import OutcomesError, UsageError
 from scope_edge.evaluate import evaluate, show
@@ -345,6 +348,55 @@ def test_joining_from_few_outcomes_is_compared_with_all(small_bundle, tmp_path):
     with console.capture() as captured:
         show_joining(report, console)
     assert "25" in captured.get()
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory) -> tuple[Path, Path]:
+    """A table with published scores, two models of which wait to join, and a bundle of the others."""
+    folder = tmp_path_factory.mktemp("scored")
+    table = write_scored_table(folder / "table", n=480)
+    file = table / "models.csv"
+    lines = file.read_text("utf-8").splitlines()
+    waiting = [line.startswith(("model-c,", "model-f,")) for line in lines]
+    assert sum(waiting) == 2
+    lines = [line.replace(",train,", ",join,") if waits else line for line, waits in zip(lines, waiting, strict=True)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    build(table, folder / "bundle", None, BuildOptions(n_anchors=96), quietly())
+    return table, folder / "bundle"
+
+
+def test_models_that_join_are_placed_by_published_scores(scored):
+    gatherer = Gatherer(*scored, None, quietly())
+    report = joining(gatherer, "test", quietly(), counts=(8, 64), draws=2)
+    assert report["models"].keys() == {"model-c", "model-f"}
+    assert report["scored"].keys() == {"0", "64", "all"}
+    none, some, every = (report["scored"][label] for label in ("0", "64", "all"))
+    assert {entry["n_models"] for entry in (none, some, every)} == {2}
+    # Before the first outcome, scores tell the stronger of the two from the weaker; outcomes have to come for that.
+    assert none["auroc"] > 0.65
+    assert math.isnan(none["auroc_outcomes"])
+    assert every["auroc_outcomes"] == pytest.approx(report["random"]["auroc"][-1])
+    assert some["auroc_outcomes"] == pytest.approx(report["random"]["auroc"][1], abs=0.03)
+    assert every["auroc"] == pytest.approx(every["auroc_outcomes"], abs=0.05)
+    assert every["coverage"] is None
+    assert all(0 <= entry["coverage"] <= 1 for entry in (none, some))
+
+
+def test_scores_do_not_change_what_outcomes_alone_tell(scored, tmp_path):
+    table = Path(shutil.copytree(scored[0], tmp_path / "table"))
+    (table / "scorecards.csv").unlink()
+    with_scores, without = (
+        joining(Gatherer(folder, scored[1], None, quietly()), "test", quietly(), counts=(8,), draws=1)
+        for folder in (scored[0], table)
+    )
+    assert without["scored"] == {}
+    assert {**with_scores, "scored": {}} == without
+
+
+def test_a_join_of_a_model_that_nobody_published_has_no_scored_part(table_folder, small_bundle):
+    report = joining(Gatherer(table_folder, small_bundle, None, quietly()), "test", quietly(), counts=(8,), draws=1)
+    assert report["models"].keys() == {"newcomer"}
+    assert report["scored"] == {}
 
 
 def test_without_models_to_join_there_is_nothing_to_report(table_folder, small_bundle):

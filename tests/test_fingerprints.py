@@ -13,7 +13,9 @@ from scope_edge.bundle import read_bundle
 from scope_edge.cards import ModelCard
 from scope_edge.errors import BundleError
 from scope_edge.fingerprints import (
+    GENERAL_OUTCOMES,
     MISSING,
+    PUBLISHED,
     Evidence,
     Fingerprints,
     Population,
@@ -23,9 +25,12 @@ from scope_edge.fingerprints import (
     encode_lengths,
     encode_scores,
     fit_fingerprint,
+    general_ability,
     length_spread,
+    place_model,
     spread_of,
 )
+from scope_edge.pricing import Price
 
 POPULATION = Population(
     theta_mean=np.array([0.5, -0.5]),
@@ -172,6 +177,200 @@ def test_reach_comes_back_as_it_went():
 def test_reach_that_is_none_is_a_bundle_error(values):
     with pytest.raises(BundleError, match="reach"):
         Reach.from_json(values)
+
+
+def test_a_reach_without_the_later_fields_falls_back_on_nothing():
+    old = Reach.from_json({"pooled": 1.0, "variance": 0.5, "sources": {"maths": 2.0}})
+    assert (old.general, old.typical, old.length_variance) == (0.0, (), 0.0)
+    whole = Reach(0.1, 0.5, {}, general=0.9, typical=(1.0, -0.5), length_variance=0.04)
+    assert Reach.from_json(json.loads(json.dumps(asdict(whole)))) == whole
+
+
+@pytest.mark.parametrize("change", [{"general": -1}, {"typical": ["a"]}, {"typical": 3}, {"length_variance": None}])
+def test_later_fields_of_a_reach_that_mean_nothing_are_a_bundle_error(change):
+    with pytest.raises(BundleError, match="reach"):
+        Reach.from_json(asdict(REACH) | change)
+
+
+# --- general ability ---
+
+TYPICAL = (1.0, 0.0)
+
+
+def told(*counts: tuple[float, int]) -> tuple[Evidence, list[str]]:
+    """Outcomes with these scores, so many of each, every group of a source of its own."""
+    scores = [score for score, n in counts for _ in range(n)]
+    sources = [f"s{i}" for i, (_, n) in enumerate(counts) for _ in range(n)]
+    return evidence(scores, [np.nan] * len(scores)), sources
+
+
+def test_general_ability_is_not_drowned_by_thousands_of_outcomes_of_one_source():
+    few, many = (general_ability(*told((1.0, n), (0.0, 20)), POPULATION, TYPICAL) for n in (20, 5000))
+    alone = general_ability(*told((0.0, 20)), POPULATION, TYPICAL)
+    assert few == pytest.approx(many, abs=1e-6)
+    assert alone < many < 1.0
+    by_profile = fit_fingerprint(told((1.0, 5000), (0.0, 20))[0], POPULATION, 0.5).theta_mean[0]
+    assert by_profile - POPULATION.theta_mean[0] > many + 2
+
+
+def test_outcomes_that_weigh_less_already_are_not_counted_down_twice():
+    found, sources = told((1.0, 3000))
+    light = replace(found, weights=np.full(3000, 0.1))
+    whole, lighter = (general_ability(each, sources, POPULATION, TYPICAL) for each in (found, light))
+    assert whole == pytest.approx(lighter)
+
+
+def test_few_outcomes_of_a_source_count_in_full():
+    n = GENERAL_OUTCOMES
+    one, two = (general_ability(*told((1.0, count)), POPULATION, TYPICAL) for count in (n // 2, n))
+    whole = fit_fingerprint(told((1.0, n))[0], POPULATION, 0.5).theta_mean[0] - POPULATION.theta_mean[0]
+    assert 0 < one < two == pytest.approx(whole)
+
+
+def test_general_ability_is_the_logit_on_typical_prompts_less_the_average_model_s():
+    found, sources = told((1.0, 15))
+    assert general_ability(found, sources, POPULATION, (0.0, 1.0)) == pytest.approx(0)  # nobody was asked for that
+    assert general_ability(found, sources, POPULATION, (2.0, 0.0)) == pytest.approx(
+        2 * general_ability(found, sources, POPULATION, TYPICAL)
+    )
+    assert general_ability(found, sources, POPULATION, ()) == 0
+    assert general_ability(Evidence.none(POPULATION), [], POPULATION, TYPICAL) == 0
+
+
+def test_published_scores_alone_speak_of_general_ability_where_there_are_some():
+    ability = np.array([2.0, -0.5]), 0.1 * np.eye(2)
+    none, some = (Evidence.none(POPULATION), []), told((0.0, 12))
+    by_scores, by_both = (general_ability(*found, POPULATION, TYPICAL, ability) for found in (none, some))
+    assert by_scores == pytest.approx(1.5)
+    assert by_both == by_scores
+    assert general_ability(*some, POPULATION, TYPICAL) < 0
+
+
+def test_a_placed_model_is_the_fit_with_its_reach_and_general_ability():
+    found, sources = told((1.0, 15), (0.0, 3))
+    reach = Reach(pooled=1.0, variance=0.5, sources={}, general=0.8, typical=TYPICAL)
+    ability = np.array([1.0, 0.0]), 0.3 * np.eye(2)
+    for by_scores, kinds in ((None, ["s0", "s1"]), (ability, ["s0", "s1", PUBLISHED])):
+        part = place_model(found, sources, POPULATION, reach, by_scores)
+        fitted = fit_fingerprint(found, POPULATION, reach.of(kinds), by_scores)
+        assert part.theta_mean.tolist() == fitted.theta_mean.tolist()
+        assert part.reach == fitted.reach == len(kinds) / (len(kinds) + 1)
+        assert part.general == general_ability(found, sources, POPULATION, TYPICAL, by_scores) != 0
+
+
+def test_scores_move_the_prior_of_the_fit():
+    ability = np.array([1.5, 0.2]), 0.2 * np.eye(2)
+    part = fit_fingerprint(Evidence.none(POPULATION), POPULATION, 0.5, ability)
+    np.testing.assert_allclose(part.theta_mean, ability[0])
+    np.testing.assert_allclose(part.theta_precision, np.linalg.inv(ability[1]))
+    wrong = evidence([0.0] * 40, [np.nan] * 40)
+    assert fit_fingerprint(wrong, POPULATION, 0.5, ability).theta_mean[0] < 0
+
+
+# --- pools of models with and without results ---
+
+
+def pool(results: tuple[int, ...]) -> Fingerprints:
+    """Models a, b, c and so on over three anchors; results: the column of each, -1 for none."""
+    cards = [ModelCard(chr(ord("a") + i), Price(1.0, 1.0)) for i in range(len(results))]
+    parts = [
+        replace(fit_fingerprint(Evidence.none(POPULATION), POPULATION, 0.5), smear=float(i), general=float(i))
+        for i in range(len(results))
+    ]
+    n = max(results, default=-1) + 1
+    scores, lengths = (np.arange(3 * n, dtype=np.uint8).reshape(3, n) + first for first in (0, 100))
+    prints = Fingerprints.from_parts(cards, parts, POPULATION, scores[:, :0], lengths[:, :0])
+    return replace(prints, scores=scores, log_tokens=lengths, results_of=np.array(results, np.int32))
+
+
+def shown(prints: Fingerprints) -> dict[str, tuple[list[int], list[int], float]]:
+    """What a pool knows of each model."""
+    return {
+        name: (*(part.tolist() for part in prints.results(i)), float(prints.smear[i]))
+        for i, name in enumerate(prints.names)
+    }
+
+
+NOTHING = [MISSING] * 3
+
+
+def test_results_are_of_the_first_models_of_a_build():
+    parts = [fit_fingerprint(Evidence.none(POPULATION), POPULATION, 0.5)] * 3
+    cards = [ModelCard(name, Price(1.0, 1.0)) for name in "abc"]
+    codes = np.array([[1, 2], [3, 4]], np.uint8)
+    prints = Fingerprints.from_parts(cards, parts, POPULATION, codes, codes + 10)
+    assert prints.results_of.tolist() == [0, 1, -1]
+    assert prints.with_results.tolist() == [0, 1]
+    assert [part.tolist() for part in prints.results(1)] == [[2, 4], [12, 14]]
+    assert [part.tolist() for part in prints.results(2)] == [[MISSING] * 2] * 2
+
+
+def test_with_results_names_the_model_of_each_column():
+    assert pool((2, -1, 0, 1)).with_results.tolist() == [2, 3, 0]
+    assert pool((-1, -1)).with_results.tolist() == []
+
+
+@pytest.mark.parametrize("columns", [[0, 1, 2, 3], [3, 2, 1, 0], [1], [2, 0], [2, 3], [], [1, 3]])
+def test_some_models_keep_what_is_known_of_them(columns):
+    whole = pool((2, -1, 0, 1))
+    part, known = whole.only(np.array(columns, np.intp)), shown(whole)
+    assert shown(part) == {name: known[name] for name in ("abcd"[column] for column in columns)}
+    assert part.scores.shape[1] == sum(column != 1 for column in columns)
+    assert part.general.tolist() == [float(column) for column in columns]
+
+
+def test_neighbouring_results_are_not_copied():
+    whole = pool((0, 1, -1, 2))
+    assert whole.only(np.array([1, 2, 3])).scores.base is not None
+    assert np.shares_memory(whole.only(np.array([1, 2, 3])).scores, whole.scores)
+    assert not np.shares_memory(whole.only(np.array([0, 3])).scores, whole.scores)
+
+
+def test_models_get_columns_of_which_nothing_is_known():
+    whole = pool((1, -1, 0, -1))
+    grown = whole.with_results_of(np.array([3, 0, 1]))
+    assert shown(grown) == shown(whole)
+    assert grown.results_of.tolist() == [1, 3, 0, 2]
+    assert grown.scores[:, 2:].tolist() == grown.log_tokens[:, 2:].tolist() == [[MISSING] * 2] * 3
+    assert whole.with_results_of(np.array([0, 2])) is whole
+    assert whole.results_of.tolist() == [1, -1, 0, -1]
+
+
+def test_a_model_joins_with_results_or_without():
+    whole = pool((0, -1))
+    part = replace(fit_fingerprint(Evidence.none(POPULATION), POPULATION, 0.5), smear=9.0)
+    card = ModelCard("new", Price(1.0, 1.0))
+    bare = whole.with_model(card, part)
+    full = whole.with_model(card, part, np.array([7, 8, 9], np.uint8), np.array([1, 2, 3], np.uint8))
+    assert shown(bare) == shown(whole) | {"new": (NOTHING, NOTHING, 9.0)}
+    assert shown(full) == shown(whole) | {"new": ([7, 8, 9], [1, 2, 3], 9.0)}
+    assert bare.scores is whole.scores
+    assert shown(full.without_model("a")) == {name: shown(full)[name] for name in ("b", "new")}
+
+
+def test_results_of_a_pool_come_back_as_they_went():
+    whole = pool((1, -1, 0))
+    again = Fingerprints.from_tensors(whole.tensors(), whole.cards)
+    assert shown(again) == shown(whole)
+    assert again.general.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_tensors_of_the_first_format_have_a_column_for_every_model_and_no_general_ability():
+    whole = pool((0, 1))
+    old = {name: value for name, value in whole.tensors().items() if name not in ("results_of", "general")}
+    read = Fingerprints.from_tensors(old, whole.cards)
+    assert read.results_of.tolist() == [0, 1]
+    assert read.general.tolist() == [0.0, 0.0]
+    with pytest.raises(BundleError, match="disagree"):
+        Fingerprints.from_tensors(old, [*whole.cards, ModelCard("c", Price(1.0, 1.0))])
+
+
+@pytest.mark.parametrize("results_of", [[0, 0, -1], [0, 2, -1], [-1, -1, -1], [0, 1, 1]])
+def test_results_of_no_model_or_of_two_are_refused(results_of):
+    whole = pool((0, 1, -1))
+    broken = {**whole.tensors(), "results_of": np.array(results_of, np.int32)}
+    with pytest.raises(BundleError, match="results of no model, or of two"):
+        Fingerprints.from_tensors(broken, whole.cards)
 
 
 def test_tensors_come_back_as_they_went(small_bundle):

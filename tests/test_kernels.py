@@ -184,14 +184,15 @@ def questions(seed: int):
     rng = np.random.default_rng(seed)
     rank, length_rank, models, n, k = (int(rng.integers(1, high)) for high in (5, 4, 6, 30, 12))
     width = rank + length_rank + 2
-    pool = rng.normal(size=(rank + length_rank + rank * (rank + 1) // 2 + 10, models))
-    pool[-10] = rng.uniform(0, 1, models)  # reach
+    pool = rng.normal(size=(rank + length_rank + rank * (rank + 1) // 2 + 11, models))
+    pool[-11] = rng.uniform(0, 1, models)  # reach; behind it, general ability
     pool[-9] = rng.uniform(0.1, 2, models)  # scale
     pool[-3:] = rng.uniform(0, 2, (3, models))  # token ratio, prices
     kept = rng.uniform(size=(n, models)) < 0.5
     heard = rng.uniform(size=(n, 1)) < 0.7
     noise = [np.where(heard, rng.uniform(0, 3, (n, 1)), 0), heard]
     results = [np.where(kept, rng.integers(-24576, 24577, (n, models)), 0), np.where(kept, 1024, 0)]
+    columns = np.sort(rng.permutation(models)[: int(rng.integers(1, models + 1))]).astype(np.int32)
     return (
         rng.integers(0, n, k).astype(np.int32),
         # Multiples of 1/8, so that the step of the cosine is the same in any precision.
@@ -200,9 +201,10 @@ def questions(seed: int):
         rng.normal(size=width).astype(np.float32),
         rng.normal(size=width),
         np.concatenate([rng.normal(size=(n, width)), *noise], axis=1).astype(np.float16).astype(np.float32),
-        np.concatenate(results * 2, axis=1).astype(np.int16),
-        pool,
-        np.array([rank, 2.0**22, 4, 0.5, 0.25, *rng.uniform(0, 1.5, 6), 0.7, 0.8, 12.7, 0.4, 2048]),
+        np.concatenate([part[:, columns] for part in results * 2], axis=1).astype(np.int16),
+        columns,
+        pool.astype(np.float32),
+        np.array([rank, 2.0**22, 4, 0.5, 0.25, *rng.uniform(0, 1.5, 6), 0.7, 0.8, 12.7, 0.4, 2048, 0.3]),
         float(rng.uniform(1, 1000)),
         # What speaks beside the anchors: nothing, or a few more of the same.
         np.append(rng.integers(0, 900, width + 2), 1024) * float(rng.integers(0, 2)),
@@ -213,7 +215,7 @@ def questions(seed: int):
 def weighed(kind, question):
     """Of one prompt, asked as a batch of one."""
     rows, cosines, voices, own, *rest, n_tokens, near, heard = question
-    models = question[7].shape[1]
+    models = question[8].shape[1]
     terms, out, gauges = np.full((7, models), np.nan), np.full((10, models), np.nan, np.float32), np.empty((1, 2))
     batch = (
         rows[None],
@@ -253,13 +255,15 @@ def test_weighing_gives_the_same_bits_compiled_or_not(seed):
 @both
 def test_a_model_without_results_has_no_local_offset_and_a_wide_interval(kind):
     question = questions(3)
-    results, heard, models = question[6], question[-1], question[7].shape[1]
+    results, columns, heard, models = question[6], question[7], question[-1], question[8].shape[1]
     results[:], heard[:] = 0, 0
     terms, out, _ = weighed(kind, question)
     assert (terms[3] == 0).all()
-    results[:, models : 2 * models] = 1024
-    assert (np.ptp(weighed(kind, question)[1][:3], axis=0) < np.ptp(out[:3], axis=0)).all()
-    results[:, models : 2 * models], heard[models : 2 * models] = 0, 2**20
+    information = slice(len(columns), 2 * len(columns))
+    results[:, information] = 1024
+    known = (np.ptp(weighed(kind, question)[1][:3], axis=0) < np.ptp(out[:3], axis=0))[columns]
+    assert known.all()
+    results[:, information], heard[models : 2 * models] = 0, 2**20
     assert (np.ptp(weighed(kind, question)[1][:3], axis=0) < np.ptp(out[:3], axis=0)).all()
 
 

@@ -536,7 +536,7 @@ def test_a_failed_replacement_keeps_the_old_model(added, own_router):
     assert same(own_router.estimate_batch(PROMPTS, models="guest"), before)
 
 
-@pytest.mark.parametrize("outcomes", [[], 3, None, {"prompt": "ok", "score": 1}, b"bytes"])
+@pytest.mark.parametrize("outcomes", [[], 3, {"prompt": "ok", "score": 1}, b"bytes"])
 def test_what_is_no_list_of_rows_is_refused(own_router, outcomes):
     with pytest.raises(OutcomesError):
         own_router.add_model("guest", outcomes, price=PRICE)

@@ -341,9 +341,11 @@ def test_models_that_match_nothing_are_an_error(router, models):
         router.estimate("hi", models=models)
 
 
-def test_case_counts_in_names(router):
+def test_case_does_not_count_in_names_but_in_wildcards(router):
+    name = router.models[0]
+    assert router.estimate("hi", models=name.swapcase()).models == [name]
     with pytest.raises(UnknownModelError):
-        router.estimate("hi", models=router.models[0].swapcase())
+        router.estimate("hi", models=name.swapcase() + "*")
 
 
 def test_every_error_has_one_base():

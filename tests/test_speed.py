@@ -217,8 +217,8 @@ def bench(monkeypatch, capsys):
 def test_the_options_reach_the_measurement(bench, monkeypatch, report):
     asked = []
 
-    def note(bundle, seconds, on_part):
-        asked.append((bundle, seconds))
+    def note(bundle, seconds, on_part, pool):
+        asked.append((bundle, seconds, pool))
         for part in PARTS:
             on_part(part)
         return report
@@ -227,8 +227,8 @@ def test_the_options_reach_the_measurement(bench, monkeypatch, report):
     code, out, err = bench("--json", "--seconds", "7.5", "--bundle", "some/bundle")
     assert (code, err) == (0, "")
     assert json.loads(out) == report.to_json()
-    bench()
-    assert asked == [(Path("some/bundle"), 7.5), (None, 45.0)]
+    bench("--pool", "all")
+    assert asked == [(Path("some/bundle"), 7.5, "current"), (None, 45.0, "all")]
 
 
 def test_a_bug_report_names_no_home_and_no_prompt(report, small_bundle):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scope_edge import minilm
+from scope_edge import embedding_cache, minilm
 from scope_edge.errors import UsageError
 from scope_edge.whole_file import whole_file
 
@@ -46,7 +46,7 @@ def test_embeddings_that_cannot_be_kept_leave_nothing_behind(tmp_path, monkeypat
         path.write_bytes(b"half")
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(minilm, "save_file", full)
+    monkeypatch.setattr(embedding_cache, "save_file", full)
     monkeypatch.setattr(minilm, "_load_teacher", lambda: lambda texts: np.zeros((len(texts), 384), np.float16))
     with pytest.raises(UsageError, match=r"Cannot write .*the disk is full"):
         minilm.embed(["Hi?"], tmp_path)

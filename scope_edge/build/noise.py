@@ -20,7 +20,8 @@ def length_noise(anchors: AnchorSet, fingerprints: Fingerprints) -> NDArray[np.f
     What a model's latents predict is compared with what was counted. The mean over models tells prompts apart on
     which every model's length is a matter of luck, such as long proofs, from those where it hardly varies.
     """
-    expected = anchors.c.astype(np.float64) @ fingerprints.psi_mean.T.astype(np.float64) + anchors.d[:, None]
+    psi = fingerprints.psi_mean[fingerprints.with_results].astype(np.float64)
+    expected = anchors.c.astype(np.float64) @ psi.T + anchors.d[:, None]
     squares = np.clip(decode_lengths(fingerprints.log_tokens) - expected, -6, 6) ** 2
     n_known = np.isfinite(squares).sum(axis=1)
     mean = np.nansum(squares, axis=1) / np.maximum(n_known, 1)

@@ -23,6 +23,9 @@ from scope_edge.policy.hull import climb, undominated
 __all__ = ["GRID", "Tuned", "tune"]
 
 START = LookupSettings(neighbours=40, power=4.0, shrinkage=4.0, length_shrinkage=4.0, reach_shrinkage=0.5)
+FAR_SHRINKAGE = 16.0
+"""reach_shrinkage where general ability was measured. It is not tuned then: prompts of val lie near their own kind,
+where it hardly matters, while on a source that is left out results nearby should count for little unless many."""
 GRID: Mapping[str, Sequence[float]] = {
     "shrinkage": (1.0, 2.0, 4.0, 8.0),
     "neighbours": (20, 40, 80),
@@ -66,11 +69,19 @@ def tune(
     progress: Progress,
     grid: Mapping[str, Sequence[float]] = GRID,
 ) -> Tuned:
-    """Tune on validation prompts; `scores` and `output_tokens` have shape (n_val, n_models), `sources` (n_val,)."""
+    """Tune on validation prompts.
+
+    `scores` and `output_tokens` have shape (n_val, n_asked), of the first models, which have outcomes; the others take
+    the pool's calibration. `sources` has shape (n_val,).
+    """
+    everyone, fingerprints = fingerprints, fingerprints.only(np.arange(scores.shape[1]))
     raw = _uncalibrated(fingerprints)
     lengths = np.log1p(output_tokens)
     known, known_length = np.isfinite(scores), np.isfinite(lengths)
     settings, shift, best = START, 0.0, np.inf
+    if reach.typical:
+        settings = replace(settings, reach_shrinkage=FAR_SHRINKAGE)
+        grid = {name: values for name, values in grid.items() if name != "reach_shrinkage"}
     task = progress.add_task("tune", total=sum(map(len, grid.values())))
     for name, values in grid.items():
         tried = settings
@@ -109,16 +120,34 @@ def tune(
     estimator = Estimator(anchors, final, settings, reach, [0.0, 1.0])
     settings = replace(settings, interval_scale=interval_scale(estimator, encoded, scores, progress))
     estimates = _estimate(anchors, final, settings, reach, encoded)
-    v_min, v_max = _dial(estimates)
+    everyone = _completed(everyone, final, float(noise.mean()))
+    is_current = np.array([card.current for card in everyone.cards])
+    pool = everyone.only(np.flatnonzero(is_current if is_current.any() else ~is_current))
+    v_min, v_max = _dial(_estimate(anchors, pool, settings, reach, encoded))
     similarity = np.array([anchors.nearest(item.z, settings.neighbours).cosines[:5].mean() for item in encoded])
     return Tuned(
         settings=settings,
-        fingerprints=final,
+        fingerprints=everyone,
         novelty_quantiles=[float(value) for value in np.quantile(similarity, np.linspace(0, 1, 101))],
         v_min_usd=v_min,
         v_max_usd=v_max,
         cost_bias=cost_bias(estimates.output_tokens, output_tokens, sources),
         figures=_figures(estimates, scores, lengths),
+    )
+
+
+def _completed(everyone: Fingerprints, tuned: Fingerprints, around: float) -> Fingerprints:
+    """All models with what was tuned on the first of them; lengths of the others are brought to the usual noise."""
+    rest = len(everyone.cards) - len(tuned.cards)
+    usual = np.tile(tuned.population.calibration.astype(np.float32), (rest, 1))
+    return replace(
+        everyone,
+        population=tuned.population,
+        calibration=np.concatenate((tuned.calibration, usual)),
+        length_quantiles=np.concatenate(
+            (tuned.length_quantiles, everyone.length_quantiles[len(tuned.cards) :] / np.float32(around**0.5))
+        ),
+        smear=np.concatenate((tuned.smear, everyone.smear[len(tuned.cards) :] ** np.float32(1 / around))),
     )
 
 
@@ -223,7 +252,9 @@ def _spreads(
     fingerprints: Fingerprints, population: Population, errors: NDArray[np.float32], noise: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Length quantiles and smear per model; models with borrowed lengths keep their wide ones."""
-    quantiles, smear = fingerprints.length_quantiles.copy(), fingerprints.smear.copy()
+    around = noise.mean()
+    quantiles = (fingerprints.length_quantiles / np.sqrt(around)).astype(np.float32)
+    smear = (fingerprints.smear ** (1 / around)).astype(np.float32)
     for column, card in enumerate(fingerprints.cards):
         if card.length_source == "own":
             known = np.isfinite(errors[:, column])

@@ -36,7 +36,10 @@ def interval_scale(
     rng = np.random.default_rng(0)
     prints = estimator.fingerprints
     known, lengths = decode_scores(prints.scores), decode_lengths(prints.log_tokens)
-    enough = np.flatnonzero((np.isfinite(known).sum(axis=0) >= 4 * FEW[-1]) & np.isfinite(scores).any(axis=0))
+    models = prints.with_results
+    enough = np.flatnonzero(
+        (np.isfinite(known).sum(axis=0) >= 4 * FEW[-1]) & np.isfinite(scores[:, models]).any(axis=0)
+    )
     task = progress.add_task("intervals", total=2)
     if not len(enough):
         progress.advance(task, 2)
@@ -51,14 +54,14 @@ def interval_scale(
         rows = np.flatnonzero(np.isfinite(known[:, column]))
         rows = rows if n is None else rng.permutation(rows)[:n]
         seen[rows, index], sizes[rows, index] = known[rows, column], lengths[rows, column]
-    own = np.array([column for column, _ in trials])
+    own = models[[column for column, _ in trials]]
     joined = known_by_anchors([str(index) for index in range(len(trials))], seen, sizes, estimator, own)
     progress.advance(task)
     estimates = joined.estimate_batch(asked)
     centre, high = _logit(estimates.p_correct), _logit(estimates.p_high)
     whole, few = np.repeat(np.arange(len(columns)), len(FEW)), slice(len(columns), None)
     off = np.abs(centre[:, few] - centre[:, whole]) / np.maximum((high - centre)[:, few] / Z80, 1e-6)
-    there = np.isfinite(scores[np.ix_(prompts, columns)])[:, whole]
+    there = np.isfinite(scores[np.ix_(prompts, models[columns])])[:, whole]
     progress.advance(task)
     return round(float(np.quantile(off[there], 0.8)) / Z80, 4)
 

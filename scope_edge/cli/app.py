@@ -12,6 +12,7 @@ import typer
 
 from scope_edge import __version__
 from scope_edge.cli import (
+    benchmarks,
     explaining,
     fingerprinting,
     importing,
@@ -52,6 +53,7 @@ def _root(
 query.register(app)
 explaining.register(app)
 pool.register(app)
+benchmarks.register(app)
 planning.register(app)
 importing.register(app)
 making.register(app)

@@ -16,16 +16,17 @@ from scope_edge.cli.options import (
     MaxCostUsd,
     MinAccuracy,
     Models,
+    Pool,
     Prompt,
     Risk,
     ValueUsd,
     console,
+    load_router,
     print_json,
     read_prompt,
     split_names,
 )
 from scope_edge.policy import Decision
-from scope_edge.router import Router
 
 __all__ = ["register"]
 
@@ -43,6 +44,7 @@ def explain(
     max_cost_usd: MaxCostUsd = None,
     risk: Risk = None,
     models: Models = None,
+    pool: Pool = "current",
     plot: Annotated[
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Also draw it, as .png, .svg or .pdf (extra 'evaluate')."),
@@ -54,7 +56,7 @@ def explain(
 
     [dim]scope-edge explain "Prove that the square root of 2 is irrational." --plot why.png[/dim]
     """
-    router = Router.load(bundle)
+    router = load_router(bundle, pool)
     decision = router.route(
         read_prompt(prompt), alpha=alpha, value_usd=value_usd, min_accuracy=min_accuracy, max_cost_usd=max_cost_usd,
         risk=risk, models=split_names(models),

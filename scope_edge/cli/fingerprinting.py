@@ -130,7 +130,7 @@ def fingerprint(
     name = model if name is None else name
     target = check_target(out)
     router = Router.load(bundle)
-    if name in router.models and not replace:
+    if name in router.everyone.names and not replace:
         raise UsageError(f"The pool has a model {name!r} already", remedy="Give --replace, or another --name.")
     price = Price(price_in, price_out)
     limits = Limits(max_questions, max_usd, until, concurrency, count_truncated, at_random, seed)
@@ -146,7 +146,7 @@ def fingerprint(
         "model": model, "base_url": endpoint.base_url, "questions": question_hash(offered), "price_in": price_in,
         "price_out": price_out, "temperature": temperature, "max_tokens": max_tokens, "round": concurrency,
         "random": at_random, "seed": seed, "count_truncated": count_truncated,
-        "pool": _short_hash(sorted(set(router.models) - {name})),
+        "pool": _short_hash(sorted(set(router.everyone.names) - {name})),
     }  # fmt: skip
     file = target.with_name(f"{target.name}.asked.jsonl") if work is None else work
     if dry_run:

@@ -58,13 +58,16 @@ def train(
         Path, typer.Option("--work", metavar="DIR", help="What the teachers say is kept here; a stopped run goes on.")
     ] = Path(".train"),
     seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 0,
+    max_corpus: Annotated[
+        int, typer.Option("--max-corpus", min=0, help="Unlabelled texts that are used at most, drawn evenly by source.")
+    ] = 30_000,
     smoke: Annotated[bool, typer.Option("--smoke", help="A tiny student in seconds, to try the pipeline.")] = False,
     correctness_only: CorrectnessOnly = None,
     as_json: Json = False,
 ) -> None:
-    """Distil a student encoder from MiniLM and an outcome table (needs the extra 'train').
+    """Distil a student encoder from MiniLM, multilingual-e5 and an outcome table (needs the extra 'train').
 
-    Half an hour to an hour on two CPU cores for 230k texts, most of it the teacher's embeddings.
+    About an hour on two CPU cores for 60k texts, most of it the teachers' embeddings.
 
     [dim]scope-edge train --data DIR --out encoder[/dim]
     """
@@ -74,6 +77,8 @@ def train(
     except ImportError as error:
         raise MissingExtraError("Training", error.name or "torch", "train") from error
     recipe = smoke_recipe() if smoke else Recipe()
+    if not smoke:
+        recipe = replace(recipe, max_corpus=max_corpus)
     recipe = replace(recipe, seed=seed, correctness_only=tuple(correctness_only or ()))
     place = destination(out)
     with progress_bars() as bars:
@@ -109,6 +114,14 @@ def build(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the choice.")] = 0,
     correctness_only: CorrectnessOnly = None,
+    without_benchmark: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without-benchmark",
+            metavar="NAME",
+            help="A published benchmark, name or wildcard, whose scores are not used (repeatable).",
+        ),
+    ] = None,
     prices: PricesFile = None,
     prices_date: PricesDate = None,
     aliases: Aliases = None,
@@ -131,6 +144,7 @@ def build(
         seed=seed,
         index=index,
         correctness_only=tuple(correctness_only or ()),
+        without_benchmarks=tuple(without_benchmark or ()),
         prices=price_source(prices, prices_date, aliases, free),
     )
     place = destination(out)
@@ -142,6 +156,14 @@ def build(
         console.print(
             f"{counted(report['n_models'], 'model')} over {counted(report['n_anchors'], 'anchor')} in {place}"
         )
+        if report["n_by_scores_alone"]:
+            console.print(
+                f"{counted(report['n_by_scores_alone'], 'model')} by published scores alone, {report['n_current']:,} "
+                f"that can be bought or downloaded today (prices of {report['prices_of']})"
+            )
+        if report["unpriced"]:
+            n = counted(len(report["unpriced"]), "model")
+            console.print(f"[yellow]Left out[/], {n} that have no price: their outcomes are evidence for the others")
         if report["left_out"]:
             names = ", ".join(f"{escape(name)} ({n:,})" for name, n in report["left_out"].items())
             console.print(
@@ -177,6 +199,22 @@ def evaluate(
             "left out, pools are found in the table.",
         ),
     ] = None,
+    leave_source_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-source-out",
+            help="Also judge each source by a pool that is fitted without it; --sources says which. Some minutes.",
+        ),
+    ] = False,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            "--encoder",
+            metavar="BUNDLE",
+            help="For --leave-source-out: what `train` wrote, with its out-of-fold loadings; the bundle's own if "
+            "left out.",
+        ),
+    ] = None,
     joining: Annotated[
         bool, typer.Option("--joining/--no-joining", help="Let the role=join models join from 8 to 250 anchors.")
     ] = True,
@@ -201,6 +239,7 @@ def evaluate(
 
     [dim]scope-edge evaluate --data DIR --report evaluation[/dim]
     [dim]scope-edge evaluate --data DIR --sources "zeroeval-*,mmlu-pro"[/dim]
+    [dim]scope-edge evaluate --data DIR --leave-source-out --encoder .train/encoder[/dim]
     """
     try:
         from scope_edge import evaluate as harness
@@ -212,9 +251,13 @@ def evaluate(
             pass
     with progress_bars() as bars:
         report = harness.evaluate(
-            data, bundle, split=split, sources=split_names(sources), pools=pool, work=work / "teacher",
+            data, bundle, split=split, sources=split_names(sources), pools=pool, work=work / "minilm",
             with_joining=joining, progress=bars,
         )  # fmt: skip
+        if leave_source_out:
+            report["ordering_left_out"] = harness.leave_source_out(
+                data, bundle, encoder, sources=split_names(sources), progress=bars
+            )
     try:  # the figures must not be lost where they cannot be written, nor the files where nothing can be printed
         for file in filter(None, (out, page and page / "report.json")):
             _write(file, json.dumps(report, indent=1) + "\n")

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -25,9 +25,11 @@ from rich.progress import (
 
 from scope_edge.encodings import not_utf8
 from scope_edge.errors import OutcomesError, PromptError, UsageError
+from scope_edge.pool import PoolName
 from scope_edge.price_list import PriceList
 from scope_edge.price_source import PriceSource
-from scope_edge.rows import json_lines
+from scope_edge.router import Router
+from scope_edge.rows import json_lines, named_rows
 
 __all__ = [
     "Aliases",
@@ -38,6 +40,7 @@ __all__ = [
     "MaxCostUsd",
     "MinAccuracy",
     "Models",
+    "Pool",
     "PricesDate",
     "PricesFile",
     "Prompt",
@@ -45,12 +48,14 @@ __all__ = [
     "ValueUsd",
     "console",
     "destination",
+    "load_router",
     "price_source",
     "print_json",
     "progress",
     "progress_bars",
     "read_prompt",
     "rows_file",
+    "score_rows",
     "split_names",
 ]
 
@@ -61,7 +66,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 Models = Annotated[
     list[str] | None,
     typer.Option(
-        "--models", "-m", metavar="NAMES", help="Limit the pool: names or wildcards, repeated or comma-separated."
+        "--models",
+        "-m",
+        metavar="NAMES",
+        help="Limit the pool: names, aliases or wildcards, repeated or comma-separated.",
+    ),
+]
+Pool = Annotated[
+    str,
+    typer.Option(
+        "--pool",
+        metavar="current|all",
+        help="The models to choose among: those that could be bought or downloaded on the bundle's day, or all.",
     ),
 ]
 Alpha = Annotated[
@@ -118,6 +134,11 @@ if os.environ.get("COLUMNS") == "0":
 console = Console()
 
 
+def load_router(bundle: Path | None, pool: str) -> Router:
+    """The router of --bundle and --pool, whose value the router checks."""
+    return Router.load(bundle, pool=cast(PoolName, pool))
+
+
 def price_source(
     prices: Path | None, date: str | None = None, aliases: list[str] | None = None, free: list[str] | None = None
 ) -> PriceSource:
@@ -160,6 +181,20 @@ def rows_file(path: Path) -> Path | list[Any]:
         return json_lines(_standard_input().decode("utf-8-sig").split("\n"), name)
     except UnicodeDecodeError as error:
         raise OutcomesError(f"Cannot read {name}", **not_utf8(error)) from error
+
+
+def score_rows(stated: list[str] | None, file: Path | None) -> Any:
+    """What --score and --scores say together, as `add_model` takes it; None if neither was given."""
+    rows = []
+    for text in stated or ():
+        benchmark, equals, score = text.rpartition("=")
+        if not (equals and benchmark.strip() and score.strip()):
+            raise UsageError("Bad --score", expected="BENCHMARK=SCORE, such as mmlu-pro=0.81", got=repr(text))
+        rows.append({"benchmark": benchmark.strip(), "score": score})
+    if file is None:
+        return rows or None
+    told = rows_file(file)
+    return [*named_rows(told, "scores")[1], *rows] if rows else told
 
 
 def split_names(models: list[str] | None) -> list[str] | None:

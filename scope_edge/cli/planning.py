@@ -12,15 +12,25 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from scope_edge.cli.options import BundlePath, Json, Models, console, print_json, progress_bars, split_names
+from scope_edge.cli.options import (
+    BundlePath,
+    Json,
+    Models,
+    Pool,
+    console,
+    load_router,
+    print_json,
+    progress_bars,
+    split_names,
+)
 from scope_edge.errors import UsageError
 from scope_edge.names import apart, counted
-from scope_edge.router import Router
 
 if TYPE_CHECKING:
     from scope_edge.estimator import Estimates
     from scope_edge.policy.decision import Plan
     from scope_edge.policy.frontier import Point
+    from scope_edge.router import Router
 
 __all__ = ["register"]
 
@@ -51,6 +61,7 @@ def plan(
         typer.Option("--risk", min=0.001, max=0.5, help="How likely the cost may exceed the limit; 0.5: as expected."),
     ] = 0.05,
     models: Models = None,
+    pool: Pool = "current",
     plot: Annotated[
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Also draw it, as .png, .svg or .pdf (extra 'evaluate')."),
@@ -73,7 +84,7 @@ def plan(
     from scope_edge.policy.frontier import frontier, reaching, within
 
     texts = read_prompts(prompts)
-    estimates = _estimates(Router.load(bundle), texts, split_names(models))
+    estimates = _estimates(load_router(bundle, pool), texts, split_names(models))
     points = frontier(estimates, risk=risk)
     chosen, best, asked = None, None, ""
     if budget_usd is not None:

@@ -24,6 +24,7 @@ from scope_edge.cli.options import (
     print_json,
     progress_bars,
     rows_file,
+    score_rows,
 )
 from scope_edge.cli.query import cards_table
 from scope_edge.errors import PriceError, UsageError
@@ -48,15 +49,28 @@ def register(app: typer.Typer) -> None:
 
 def add_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new model.")],
+    out: Out,
     outcomes: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="OUTCOMES",
             help="Its outcomes: .csv, .jsonl, .json or .parquet with score, and prompt or query_id; "
             "optionally output_tokens and input_tokens; - reads .jsonl from standard input.",
         ),
-    ],
-    out: Out,
+    ] = None,
+    score: Annotated[
+        list[str] | None,
+        typer.Option("--score", metavar="BENCHMARK=SCORE", help="A published score from 0 to 1 (repeatable)."),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--scores",
+            metavar="FILE",
+            help="Published scores: .csv, .jsonl, .json or .parquet with benchmark and score; optionally publisher, "
+            "setting, n_items and grade; - reads .jsonl from standard input.",
+        ),
+    ] = None,
     price_in: Annotated[
         float | None, typer.Option("--price-in", help="USD per million input tokens; 0 if it is free.")
     ] = None,
@@ -73,13 +87,17 @@ def add_model(
     bundle: BundlePath = None,
     as_json: Json = False,
 ) -> None:
-    """Add a model from a few dozen outcomes. Nothing is trained.
+    """Add a model from a few dozen outcomes, published scores, or both. Nothing is trained.
 
+    `scope-edge benchmarks` lists the benchmarks that are linked; scores on the sources of the anchors count too.
     Its price is said by --price-in and --price-out, or found in --prices; what is said goes first.
 
     [dim]scope-edge add-model my/model outcomes.csv --price-in 0.1 --price-out 0.4 --out my-bundle[/dim]
     [dim]scope-edge add-model gpt-4o outcomes.csv --prices prices.json --out my-bundle[/dim]
+    [dim]scope-edge add-model new/model --score mmlu-pro=0.81 --price-in 1 --price-out 4 --out my-bundle[/dim]
     """
+    if outcomes is not None and scores is not None and str(outcomes) == str(scores) == "-":
+        raise UsageError("Standard input is read once", remedy="Give OUTCOMES or --scores as a file.")
     match = _match(name, price_source(prices, prices_date, aliases))
     said = _said(price_in, price_out, None)
     if match is None and len(said) < 2:
@@ -90,7 +108,14 @@ def add_model(
         )
     router = Router.load(bundle)
     price = dataclasses.replace(match.price, **said) if match else Price(**said)
-    router.add_model(name, rows_file(outcomes), price=price, replace=replace, only=only)
+    router.add_model(
+        name,
+        None if outcomes is None else rows_file(outcomes),
+        price,
+        scores=score_rows(score, scores),
+        replace=replace,
+        only=only,
+    )
     if match is not None:
         router.describe_model(
             name, price=price, price_date=None if said else match.date, context_window=match.context_window
@@ -101,13 +126,16 @@ def add_model(
     if as_json:
         print_json({"bundle": str(out), **card.to_json(), **_found(match)})
     else:
-        console.print(f"Added [bold]{escape(name)}[/] from {counted(card.n_outcomes, 'outcome')}")
+        told = {"outcome": card.n_outcomes, "published score": card.n_scores}
+        console.print(
+            f"Added [bold]{escape(name)}[/] from {' and '.join(counted(n, noun) for noun, n in told.items() if n)}"
+        )
         _tell(match)
-        console.print(f"{counted(len(router.models), 'model')} in {place}")
+        console.print(f"{counted(len(router.everyone.names), 'model')} in {place}")
 
 
 def set_model(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a model of the bundle.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a model of the bundle, or an alias.")],
     out: Out,
     price_in: Annotated[float | None, typer.Option("--price-in", help="USD per million input tokens.")] = None,
     price_out: Annotated[float | None, typer.Option("--price-out", help="USD per million output tokens.")] = None,
@@ -183,11 +211,12 @@ def set_model(
             remedy="Leave one out.",
         )
     router = Router.load(bundle)
-    before = next((card for card in router.cards if card.model == name), None)
-    match = _match(name, price_source(prices, prices_date, aliases), before.aliases if before else ())
+    before = router.card(name)
+    name = before.model
+    match = _match(name, price_source(prices, prices_date, aliases), before.aliases)
     price = match.price if match else None
     if by_time:
-        speed = before.tokens_per_second if before and tokens_per_second is None else tokens_per_second
+        speed = before.tokens_per_second if tokens_per_second is None else tokens_per_second
         if match is not None or speed is None:
             raise UsageError(
                 "A price by time or energy needs the speed, and no list",
@@ -196,7 +225,7 @@ def set_model(
             )
         price = local_price(speed, usd_per_hour=usd_per_hour or 0, watts=watts or 0, usd_per_kwh=usd_per_kwh or 0)
     said = _said(price_in, price_out, price_cached_in)
-    if said and before:
+    if said:
         price = dataclasses.replace(price or before.price, **said)
         cached = price.cached_input_usd_per_mtok
         if cached is not None and cached > price.input_usd_per_mtok:
@@ -217,11 +246,11 @@ def set_model(
     )
     place = destination(out)
     router.save(out)
-    card = next(card for card in router.cards if card.model == name)
+    card = router.card(name)
     if as_json:
         print_json({"bundle": str(out), **card.to_json(), **_found(match)})
     else:
-        console.print(f"Changed [bold]{escape(name)}[/]; {counted(len(router.models), 'model')} in {place}")
+        console.print(f"Changed [bold]{escape(name)}[/]; {counted(len(router.everyone.names), 'model')} in {place}")
         _tell(match)
         console.print(cards_table([card]))
 
@@ -251,20 +280,21 @@ def _tell(match: Match | None) -> None:
 
 
 def remove_model(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model to remove.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model to remove, or an alias.")],
     out: Out,
     bundle: BundlePath = None,
     as_json: Json = False,
 ) -> None:
     """Remove a model from a bundle."""
     router = Router.load(bundle)
+    name = router.card(name).model
     router.remove_model(name)
     place = destination(out)
     router.save(out)
     if as_json:
-        print_json({"bundle": str(out), "models": router.models})
+        print_json({"bundle": str(out), "models": router.everyone.names})
     else:
-        console.print(f"Removed [bold]{escape(name)}[/]; {counted(len(router.models), 'model')} in {place}")
+        console.print(f"Removed [bold]{escape(name)}[/]; {counted(len(router.everyone.names), 'model')} in {place}")
 
 
 def verify(bundle: BundlePath = None, as_json: Json = False) -> None:
@@ -275,9 +305,11 @@ def verify(bundle: BundlePath = None, as_json: Json = False) -> None:
         files = verify_bundle(path, progress=lambda name: bars.update(task, description=f"verify {name}"))
         read = read_bundle(path)
         if read.models:
-            Router(read)
+            Router(read, pool="all")
     if as_json:
         print_json({"bundle": str(path), "ok": True, "files": files})
     else:
+        old = sum(entry.get("current") is False for entry in read.models)
         holds = f"{counted(len(files), 'file')}, {counted(len(read.models), 'model')}"
+        holds += f", {old:,} of them not current" if old else ""
         console.print(f"[green]{escape(str(path))} is whole[/]: {holds}")

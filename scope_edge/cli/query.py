@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from scope_edge.cards import ModelCard
+from scope_edge.cards import ModelCard, scores_in_words
 from scope_edge.cli.options import (
     Aliases,
     Alpha,
@@ -18,12 +18,14 @@ from scope_edge.cli.options import (
     MaxCostUsd,
     MinAccuracy,
     Models,
+    Pool,
     PricesDate,
     PricesFile,
     Prompt,
     Risk,
     ValueUsd,
     console,
+    load_router,
     price_source,
     print_json,
     read_prompt,
@@ -35,16 +37,18 @@ from scope_edge.names import counted
 from scope_edge.price_list import PriceList
 from scope_edge.price_source import PriceSource
 from scope_edge.pricing import dollars
-from scope_edge.router import Router
 
 __all__ = ["cards_table", "register"]
 
 _FIELDS = ("model", "p_correct", "p_low", "p_high", "input_tokens", "output_tokens", "cost_usd")
 _EXTRA_FIELDS = ("output_tokens_p10", "output_tokens_p50", "output_tokens_p90", "cost_usd_p90")
 _NAME_WIDTH = 18  # characters that the names have in a table of estimates, if need be at the cost of columns
+_EVIDENCE_WIDTH = 18  # the same, of the words on what a model is known by
+_CARDS_DROPPED = ("lengths", "thinks", "cached", "released", "provider")
 _DROPPED = ("10-90%", "input", "80% interval", "output tokens")
-"""The columns that go where the terminal is narrow, in this order."""
-_IF_STATED = ("cached", "context", "first token s", "tokens/s", "local")
+"""The columns that go where the terminal is narrow, in this order; of cards, those above."""
+_IF_STATED = ("current", "provider", "released", "cached", "thinks", "context", "first token s", "tokens/s", "local")
+_TEXTS = ("current", "provider", "released", "evidence", "thinks", "lengths", "local")
 
 Top = Annotated[int, typer.Option("--top", min=1, help="How many models to show in the table.")]
 
@@ -64,6 +68,7 @@ def route(
     max_cost_usd: MaxCostUsd = None,
     risk: Risk = None,
     models: Models = None,
+    pool: Pool = "current",
     top: Top = 10,
     bundle: BundlePath = None,
     as_json: Json = False,
@@ -73,7 +78,7 @@ def route(
     [dim]scope-edge route "Prove that the square root of 2 is irrational." --alpha 0.8[/dim]
     [dim]scope-edge route "What is 17 * 23?" --min-accuracy 0.9 --risk 0.1[/dim]
     """
-    router = Router.load(bundle)
+    router = load_router(bundle, pool)
     decision = router.route(
         read_prompt(prompt), alpha=alpha, value_usd=value_usd, min_accuracy=min_accuracy, max_cost_usd=max_cost_usd,
         risk=risk, models=split_names(models),
@@ -107,6 +112,7 @@ def route(
 def estimate(
     prompt: Prompt,
     models: Models = None,
+    pool: Pool = "current",
     top: Annotated[int, typer.Option("--top", min=1, help="How many models to show in the table.")] = 1000,
     bundle: BundlePath = None,
     as_json: Json = False,
@@ -115,7 +121,7 @@ def estimate(
 
     [dim]cat prompt.txt | scope-edge estimate - --models "gpt-4*,claude*"[/dim]
     """
-    router = Router.load(bundle)
+    router = load_router(bundle, pool)
     estimates = router.estimate(read_prompt(prompt), split_names(models))
     if as_json:
         print_json({"novelty": estimates.novelty, "estimates": _entries(estimates, _FIELDS + _EXTRA_FIELDS)})
@@ -125,9 +131,14 @@ def estimate(
 
 
 def models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAMES", help="Only these: names, of current models or not, aliases or wildcards."),
+    ] = None,
     prices: PricesFile = None,
     prices_date: PricesDate = None,
     aliases: Aliases = None,
+    pool: Pool = "current",
     bundle: BundlePath = None,
     as_json: Json = False,
 ) -> None:
@@ -136,8 +147,12 @@ def models(
     Nothing is changed: `build --prices` and `set-model --prices` do.
 
     [dim]scope-edge models --prices prices.json --bundle my-bundle[/dim]
+    [dim]scope-edge models "gpt-4*" --json[/dim]
     """
-    cards = sorted(Router.load(bundle).cards, key=lambda card: card.model)
+    router = load_router(bundle, pool)
+    named = split_names(names)
+    cards = router.cards if named is None else [router.card(name) for name in router.resolve(named)]
+    cards = sorted(cards, key=lambda card: card.model)
     source = price_source(prices, prices_date, aliases)
     if source.prices is not None:
         source.check(card.model for card in cards)
@@ -148,9 +163,16 @@ def models(
             console.print(_comparison(entries, source.prices))
         return
     if as_json:
-        print_json([card.to_json() for card in cards])
+        print_json([card.to_json(whole=True) for card in cards])
         return
     console.print(cards_table(cards, title=counted(len(cards), "model")))
+    for card in cards if named else ():
+        if card.top_scores:
+            told = f"{card.model}: general ability moves most by {scores_in_words(card.top_scores)}"
+            console.print(f"[dim]{escape(told)}[/]", soft_wrap=True)
+    more = len(router.everyone.names) - len(cards)
+    if more and named is None:
+        console.print(f"[dim]{counted(more, 'more model')} with --pool all[/]")
 
 
 def _compared(card: ModelCard, source: PriceSource) -> dict[str, Any]:
@@ -198,13 +220,16 @@ def _pair(prices: Sequence[float]) -> str:
 
 
 def cards_table(cards: Sequence[ModelCard], title: str | None = None) -> Table:
-    """What the cards say; cached input, context window, speed and place only where one of them states it."""
+    """What the cards say; the columns of `_IF_STATED` only where one of them states it, others where there is room."""
     columns: dict[str, list[str]] = {
         "model": [escape(card.model) for card in cards],
+        "current": ["" if card.current else "no" for card in cards],
+        "provider": [escape(card.provider or "") for card in cards],
+        "released": [card.released or "" for card in cards],
         "input": [_stated(card.price.input_usd_per_mtok) for card in cards],
         "cached": [_stated(card.price.cached_input_usd_per_mtok) for card in cards],
         "output": [_stated(card.price.output_usd_per_mtok) for card in cards],
-        "outcomes": [str(card.n_outcomes) for card in cards],
+        "evidence": [card.evidence for card in cards],
         "thinks": ["yes" if card.thinks else "" for card in cards],
         "lengths": [card.length_source for card in cards],
         "context": [_stated(card.context_window, ",d") for card in cards],
@@ -213,10 +238,16 @@ def cards_table(cards: Sequence[ModelCard], title: str | None = None) -> Table:
         "local": ["yes" if card.local else "" for card in cards],
     }
     shown = {heading: cells for heading, cells in columns.items() if heading not in _IF_STATED or any(cells)}
+    widths = {heading: max(map(len, (heading, *cells))) + 3 for heading, cells in shown.items()}  # with its border
+    widths["model"] = _NAME_WIDTH + 3  # what is longer takes another line
+    widths["evidence"] = min(widths["evidence"], _EVIDENCE_WIDTH + 3)
+    for heading in _CARDS_DROPPED:
+        if sum(widths[name] for name in shown) >= console.width:
+            shown.pop(heading, None)
     table = Table(title=title, caption="prices in USD per million tokens")
-    table.add_column("model", overflow="fold", min_width=18)
+    table.add_column("model", overflow="fold", min_width=_NAME_WIDTH)
     for heading in list(shown)[1:]:
-        table.add_column(heading, justify="left" if heading in ("thinks", "lengths", "local") else "right")
+        table.add_column(heading, justify="left" if heading in _TEXTS else "right", no_wrap=heading != "evidence")
     for row in zip(*shown.values(), strict=True):
         table.add_row(*row)
     return table

@@ -77,7 +77,7 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
     console.print(f"chosen among: {escape(', '.join(summary['candidates']))}")
     if summary["by_name_only"]:
         names = escape(", ".join(summary["by_name_only"]))
-        console.print(f"[yellow]by name only, for the bundle does not know them[/]: {names}")
+        console.print(f"[yellow]by name only, for the bundle does not know them, or not which they are[/]: {names}")
     if summary["budget"]:
         console.print(f"budget: {escape(summary['budget'])}")
     if not summary["key_required"]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.bar import Bar
 from rich.markup import escape
 from rich.table import Table
 
-from scope_edge.cli.options import BundlePath, Json, console, print_json, progress_bars
+from scope_edge.cli.options import BundlePath, Json, Pool, console, print_json, progress_bars
 from scope_edge.names import counted
 
 if TYPE_CHECKING:
+    from scope_edge.pool import PoolName
     from scope_edge.speed.measuring import Report
     from scope_edge.speed.timing import Timing
 
@@ -30,6 +31,7 @@ def bench(
     seconds: Annotated[
         float, typer.Option("--seconds", metavar="N", help="About how long it may take, 5 or more.")
     ] = 45.0,
+    pool: Pool = "current",
     bundle: BundlePath = None,
     as_json: Json = False,
 ) -> None:
@@ -52,7 +54,7 @@ def bench(
             bars.update(task, description=name, completed=next(done))
             bars.refresh()
 
-        report = measure(bundle, seconds, on_part)
+        report = measure(bundle, seconds, on_part, cast("PoolName", pool))
         bars.update(task, description="done", completed=len(PARTS))
     if as_json:
         print_json(report.to_json())

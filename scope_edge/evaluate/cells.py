@@ -22,7 +22,7 @@ class Known:
 
     z is the bundle's own embedding (n_prompts, dim), sentence that of all-MiniLM-L6-v2
     (n_prompts, 384) or None where it is not installed; both float32 with unit norm. prices has
-    shape (n_models, 2): USD per million input and output tokens.
+    shape (n_models, 2): USD per million input and output tokens; NaN for a model that nobody sells.
     """
 
     z: NDArray[np.float32]

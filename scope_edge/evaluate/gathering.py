@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from scope_edge import minilm
+from scope_edge.benchmarks import Benchmarks
 from scope_edge.build.pipeline import encode_prompts
 from scope_edge.bundle import default_bundle, read_bundle
 from scope_edge.encoder import check_prompt
@@ -23,6 +24,7 @@ from scope_edge.evaluate.names import OURS
 from scope_edge.names import counted, listed, shown
 from scope_edge.outcomes import OutcomeTable, read_table
 from scope_edge.router import Router
+from scope_edge.scorecards import read_scorecards
 
 __all__ = ["Answers", "Gatherer"]
 
@@ -41,7 +43,10 @@ class Gatherer:
     def __init__(self, data: Path, bundle: Path | None, work: Path | None, progress: Progress) -> None:
         self.path = default_bundle() if bundle is None else bundle
         read = read_bundle(self.path)
-        self.router = Router(read)
+        self.router = Router(read, pool="all")
+        linked = read.benchmarks
+        self.benchmarks = None if linked is None else Benchmarks.from_json(linked)
+        self.scorecards = read_scorecards(data)
         self.config: dict[str, Any] = read.config
         # Lengths that the bundle was built to ignore are ignored here too.
         ignored = self.config.get("build", {}).get("correctness_only", ())
@@ -49,7 +54,10 @@ class Gatherer:
         self._work = work if minilm.is_installed() else None
         self._progress = progress
         column_of = {row.model: index for index, row in enumerate(self.table.models)}
-        self.names = [name for name in self.router.models if name in column_of]
+        held = {row.model for row in self.table.models if row.role == "join"}  # judged by `joining` alone
+        self.names = [name for name in self.router.models if name in column_of and name not in held]
+        base_of = {card.model: card.base or card.model for card in self.router.cards}
+        self.bases = [base_of[name] for name in self.names]
         self.columns = np.array([column_of[name] for name in self.names], np.intp)
         if not self.names:
             raise OutcomesError(

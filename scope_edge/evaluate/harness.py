@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from scope_edge.errors import OutcomesError
 from scope_edge.evaluate.baselines import all_baselines
+from scope_edge.evaluate.baselines.published import published_order, source_means
 from scope_edge.evaluate.bootstrap import resample_weights
 from scope_edge.evaluate.cells import Known, Matrix, Predictions
 from scope_edge.evaluate.control import control
@@ -21,9 +22,11 @@ from scope_edge.evaluate.joining import joining
 from scope_edge.evaluate.judging import Contest, compare, equally
 from scope_edge.evaluate.metrics import correctness, reliability, tokens
 from scope_edge.evaluate.novelty import novelty
+from scope_edge.evaluate.ordering import ordering, source_cells
 from scope_edge.evaluate.pools import find_pools, named_pool
+from scope_edge.evaluate.sources import read_sources
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "without_nan"]
 
 RESAMPLES = 500
 LEVELS = [0.1, 0.5, 0.9]
@@ -58,10 +61,13 @@ def evaluate(
         `input_tokens`: figures per predictor. `blind`: names of those that do not read the prompt. `pools`, `equal`:
         each pool, and all weighted equally. `differences`: ours minus each baseline, with paired 95% bootstrap
         intervals over prompts where these are 20 or more.
+        `ordering`, `ordering_unseen`: how well models are ordered on the sources of the split, and of split=ood; the
+        fields are those of `ordering.ordering`.
         `control`: whether budgets and floors hold. `reliability`, `token_quantiles`, `joining`, `novelty`.
     """
     started = time.monotonic()
     gatherer = Gatherer(data, bundle, work, progress)
+    kinds, cards = read_sources(data), gatherer.scorecards
     asked_rows = gatherer.rows(split, sources)
     if not len(asked_rows):
         whence = f" from {', '.join(sources)}" if sources else ""
@@ -95,6 +101,8 @@ def evaluate(
     differences = compare(everyone, asked, weights)
     progress.advance(task)
     earlier = _joined(train, val)
+    means, prices = source_means(earlier.scores, earlier.sources), earlier.prices[:, 1]
+    ranks = published_order(cards, gatherer.names, gatherer.bases, prices, means)
     input_tokens = answers.estimates.input_tokens.astype(np.float64)
     judged = [Contest(pool, everyone, asked, input_tokens, earlier, weights) for pool in found]
     progress.advance(task)
@@ -112,6 +120,8 @@ def evaluate(
         "overall": {item.name: correctness(item.p, asked.scores, asked.sources) for item in everyone},
         "differences": differences,
         "by_source": _by_source(everyone, asked),
+        "ordering": ordering(source_cells(everyone, ranks, asked, gatherer.names), kinds),
+        "ordering_unseen": None,
         "tokens": {item.name: _tokens(item, asked) for item in everyone},
         "input_tokens": _input_tokens(input_tokens, asked.input_tokens),
         "pools": {contest.pool.name: contest.report(gatherer.names) for contest in judged},
@@ -124,13 +134,15 @@ def evaluate(
     }
     if unseen is not None:
         seen = gatherer.answers(unseen_rows, "ood")
-        report["novelty"] = novelty([asked, unseen], [answers, seen], unseen, [seen.predictions, *others_unseen], seen)
+        told = [seen.predictions, *others_unseen]
+        report["novelty"] = novelty([asked, unseen], [answers, seen], unseen, told, seen)
+        report["ordering_unseen"] = ordering(source_cells(told, ranks, unseen, gatherer.names), kinds)
     report["machine"] = {
         "cpu": platform.processor() or platform.machine(),
         "python": platform.python_version(),
         "seconds": round(time.monotonic() - started, 1),
     }
-    checked: dict[str, Any] = _without_nan(report)
+    checked: dict[str, Any] = without_nan(report)
     return checked
 
 
@@ -204,10 +216,10 @@ def _input_tokens(estimated: Matrix, counted: Matrix) -> dict[str, float]:
     return {"median_relative_error": float(np.median(np.abs(estimated[known] / counted[known] - 1)))}
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """Undefined metrics (one class only) as null: JSON knows no NaN."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

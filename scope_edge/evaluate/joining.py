@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from scope_edge.anchors import AnchorSet
+from scope_edge.benchmarks import Score
 from scope_edge.encoder import check_prompt
 from scope_edge.estimator import Z80, Estimator
 from scope_edge.evaluate.cells import Matrix
@@ -18,23 +19,28 @@ from scope_edge.evaluate.gathering import Gatherer
 from scope_edge.evaluate.metrics import weighted_auroc
 from scope_edge.fingerprints import Population
 from scope_edge.joining import informative_anchors, known_by_anchors
+from scope_edge.logistic import logistic
 
 __all__ = ["COUNTS", "joining"]
 
 COUNTS = (8, 16, 25, 32, 64, 128, 250)
+BESIDE = 64
+"""Outcomes that a model has beside its published scores in the middle one of three trials."""
+
 MIN_OUTCOMES = 300
 """Models with fewer outcomes in split=train are reported, but not averaged."""
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """One way for a model to join: from which anchors it has results."""
+    """One way for a model to join: from which anchors it has results, and whether its published scores are known."""
 
     column: int
     label: str
     kind: str
     draw: int
     anchors: NDArray[np.intp]
+    scored: bool = False
 
 
 def joining(
@@ -53,6 +59,9 @@ def joining(
         outcomes, mean, least and greatest over draws. coverage: share of (model, prompt) cells whose P from all
         anchors lies in the 80% interval from so many at random; coverage_chosen: from so many chosen ones.
         mean_coverage: share of (model, source) pairs whose observed mean lies in the interval of that mean, random.
+        scored: by how many random outcomes a model has beside its published scores (0, 64, "all"), over the averaged
+        models that have some: n_models; auroc, and auroc_outcomes of the same outcomes without scores; coverage, the
+        share of cells whose P from all outcomes alone lies in the interval.
         models: per model, n_train, whether it is averaged, and its AUROC from all anchors.
     """
     table = gatherer.table
@@ -64,12 +73,14 @@ def joining(
     train = table.rows("train")
     n_train = np.isfinite(table.scores[train]).sum(axis=0)
     asked = table.rows(split)
-    joins = [i for i, row in enumerate(table.models) if row.role == "join" and row.model not in prints.names]
+    joins = [i for i, row in enumerate(table.models) if row.role == "join"]
     usable = {c: there[np.isfinite(table.scores[at[there], c])] for c in joins}
     joins = [c for c in joins if len(usable[c]) >= min(counts) and _both(table.scores[asked, c])]
     if not joins:
         return None
+    abilities = _abilities(gatherer, joins)
     trials = _trials(joins, usable, anchors, prints.population, counts, draws)
+    trials += _scored_trials([column for column in joins if column in abilities], usable, draws)
     asked = asked[np.isfinite(table.scores[np.ix_(asked, np.array(joins))]).any(axis=1)]
 
     task = progress.add_task("joining: fit", total=1)
@@ -79,14 +90,17 @@ def joining(
         rows = trial.anchors
         scores[rows, index] = table.scores[at[rows], trial.column]
         lengths[rows, index] = np.log1p(table.output_tokens[at[rows], trial.column])
-    joined = known_by_anchors([str(index) for index in range(len(trials))], scores, lengths, estimator)
+    joined = known_by_anchors(
+        [str(index) for index in range(len(trials))], scores, lengths, estimator,
+        abilities=[abilities[trial.column] if trial.scored else None for trial in trials],
+    )  # fmt: skip
     progress.advance(task)
     p, low, high = _estimate(joined, gatherer, asked, progress)
 
     actual = table.scores[asked].astype(np.float64)
     averaged = [c for c in joins if n_train[c] >= MIN_OUTCOMES]
     labels = [*(str(count) for count in counts), "all"]
-    whole = {t.column: i for i, t in enumerate(trials) if t.label == "all"}
+    whole = {t.column: i for i, t in enumerate(trials) if t.label == "all" and not t.scored}
     result: dict[str, Any] = {"counts": labels, "draws": draws, "split": split}
     for kind in ("chosen", "random"):
         figures = []
@@ -96,18 +110,22 @@ def joining(
                 columns = [
                     i for i, t in enumerate(trials)
                     if t.column in averaged and t.label == label and t.draw == draw and t.kind in (kind, "all")
+                    and not t.scored
                 ]  # fmt: skip
                 values.append(_pooled(p[:, columns], actual[:, [trials[i].column for i in columns]]))
             figures.append((float(np.mean(values)), float(np.min(values)), float(np.max(values))))
         result[kind] = {
             key: list(column) for key, column in zip(("auroc", "low", "high"), zip(*figures, strict=True), strict=True)
         }
+    result["scored"] = _scored(trials, averaged, p, low, high, actual, whole)
     result |= {"coverage": {}, "coverage_chosen": {}, "mean_coverage": {}}
     for label in labels:
         for name, kind in (("coverage", "random"), ("coverage_chosen", "chosen")):
             inside, means = [], []
             for i, trial in enumerate(trials):
-                if trial.label != label or trial.kind not in (kind, "all") or trial.column not in averaged:
+                if trial.scored or trial.label != label or trial.kind not in (kind, "all"):
+                    continue
+                if trial.column not in averaged:
                     continue
                 column = trial.column
                 known = np.isfinite(actual[:, column])
@@ -128,6 +146,74 @@ def joining(
         }
         for column in joins
     }
+    return result
+
+
+def _abilities(gatherer: Gatherer, joins: Sequence[int]) -> dict[int, tuple[Matrix, Matrix]]:
+    """Mean and covariance of theta by published scores, of the models that have linked ones, by column."""
+    linked = gatherer.benchmarks
+    if linked is None:
+        return {}
+    cards, found = gatherer.scorecards, {}
+    rows = {model: row for row, model in enumerate(cards.models)}
+    known = {item: column for column, item in enumerate(cards.series)}
+    columns = [known[item] for item in linked.series if item in known]
+    for column in joins:
+        name = gatherer.table.models[column].model
+        if name in rows:
+            logits = cards.logits[rows[name], columns]
+            scores = [
+                Score(item.benchmark, float(logistic(logit)), item.publisher, item.release, grade="A")
+                for item, logit in zip((cards.series[k] for k in columns), logits, strict=True)
+                if np.isfinite(logit)
+            ]
+            if scores:
+                found[column] = linked.ability(scores)
+    return found
+
+
+def _scored_trials(joins: Sequence[int], usable: dict[int, NDArray[np.intp]], draws: int) -> list[_Trial]:
+    """Published scores with no outcomes, with random ones, and with all."""
+    trials = []
+    for column in joins:
+        rows = usable[column]
+        trials.append(_Trial(column, "0", "random", 0, rows[:0], scored=True))
+        trials.append(_Trial(column, "all", "all", 0, rows, scored=True))
+        for draw in range(draws):
+            shuffled = np.random.default_rng((draw, column)).permutation(rows)  # those of the trials without scores
+            trials.append(_Trial(column, str(BESIDE), "random", draw, shuffled[:BESIDE], scored=True))
+    return trials
+
+
+def _scored(
+    trials: Sequence[_Trial],
+    averaged: Sequence[int],
+    p: Matrix,
+    low: Matrix,
+    high: Matrix,
+    actual: Matrix,
+    whole: dict[int, int],
+) -> dict[str, dict[str, Any]]:
+    """How well published scores place models; see `joining`."""
+    result: dict[str, dict[str, Any]] = {}
+    models = sorted({t.column for t in trials if t.scored and t.column in averaged})
+    for label in ("0", str(BESIDE), "all") if models else ():
+        found = {scored: [i for i, t in enumerate(trials) if t.scored is scored and t.label == label
+                          and t.column in models and t.kind != "chosen"] for scored in (True, False)}  # fmt: skip
+        inside = [
+            ((p[known, whole[c]] >= low[known, i]) & (p[known, whole[c]] <= high[known, i])).mean()
+            for i in found[True]
+            for c in [trials[i].column]
+            for known in [np.isfinite(actual[:, c])]
+        ]
+        auroc = {
+            scored: _pooled(p[:, at], actual[:, [trials[i].column for i in at]]) if at else float("nan")
+            for scored, at in found.items()
+        }
+        result[label] = {
+            "n_models": len(models), "auroc": auroc[True], "auroc_outcomes": auroc[False],
+            "coverage": None if label == "all" else float(np.mean(inside)),
+        }  # fmt: skip
     return result
 
 

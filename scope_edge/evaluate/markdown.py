@@ -8,6 +8,7 @@ from typing import Any
 
 from scope_edge.anchors import AnchorSet
 from scope_edge.bundle import read_bundle, write_bundle
+from scope_edge.evaluate.order_sheets import PARTS, ordering_section
 from scope_edge.evaluate.promises import budget_sheets, floor_sheets, level_sheets
 from scope_edge.evaluate.sheets import Sheet, joining_sheets, overall_sheets, pool_sheets
 
@@ -28,6 +29,8 @@ def markdown(report: Mapping[str, Any]) -> list[str]:
     sheets = overall_sheets(report)
     sheets += pool_sheets("the pools weighted equally", report.get("equal") or {}, brief=True)
     tables = [_table(sheet) for sheet in [*sheets, *joining_sheets(report.get("joining") or {})]]
+    for key, where in PARTS.items():
+        tables += [_table(sheet, whole=True) for sheet in ordering_section(report.get(key) or {}, where, brief=True)]
     control = report.get("control") or {}
     return tables + [_table(sheet, whole=True) for sheet in [*budget_sheets(control), *floor_sheets(control)]]
 

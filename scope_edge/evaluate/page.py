@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scope_edge.evaluate.columns import COLUMNS
 from scope_edge.evaluate.names import OURS
+from scope_edge.evaluate.order_sheets import PARTS, ordering_section
 from scope_edge.evaluate.plots import frontier_models, plots
 from scope_edge.evaluate.promises import budget_sheets, floor_sheets, level_sheets
 from scope_edge.evaluate.sheets import (
@@ -137,6 +138,8 @@ def _sections(report: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     promises = [*budget_sheets(control), *level_sheets(control), *floor_sheets(control)]
     yield "Budgets and floors", _tables(promises)
     yield "By source", _tables(source_sheets(report))
+    orders = [sheet for key, where in PARTS.items() for sheet in ordering_section(report.get(key) or {}, where)]
+    yield "Order of models by source", _tables(orders)
     yield (
         "Models that join later",
         _tables(joining_sheets(joining))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from scope_edge.evaluate.columns import finite
 from scope_edge.evaluate.names import OURS
+from scope_edge.evaluate.order_sheets import PARTS, ordering_section
 from scope_edge.evaluate.promises import budget_sheets, floor_sheets
 from scope_edge.evaluate.sheets import Sheet, joining_sheets, overall_sheets, pool_sheets
 from scope_edge.evaluate.summary import summary
@@ -32,6 +33,9 @@ def show(report: Mapping[str, Any], console: Console) -> None:
     control = report.get("control") or {}
     for sheet in [*sheets, *budget_sheets(control), *floor_sheets(control)]:
         _print(sheet, console)
+    for key, where in PARTS.items():
+        for sheet in ordering_section(report.get(key) or {}, where, brief=True):
+            _print(sheet, console)
     error = finite((report.get("input_tokens") or {}).get("median_relative_error"))
     if error is not None:
         console.print(f"input tokens: median error {error:.1%}")

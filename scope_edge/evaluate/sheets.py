@@ -96,7 +96,29 @@ def joining_sheets(joining: Mapping[str, Any]) -> list[Sheet]:
     note = "Higher is better: AUROC, with its [interval]."
     note += " Shares inside their 80% interval are best near 80%." if shares else ""
     title = f"{averaged} joined models, by the number of outcomes they join with"
-    return [Sheet(title, note, ["outcomes", *(names[key] for key in [*kinds, *shares])], better, rows)]
+    outcomes = Sheet(title, note, ["outcomes", *(names[key] for key in [*kinds, *shares])], better, rows)
+    return [outcomes, *_scored_sheets(joining.get("scored") or {})]
+
+
+def _scored_sheets(scored: Mapping[str, Any]) -> list[Sheet]:
+    """What joined models reach from their published scores, with few outcomes beside them."""
+    rows = [
+        (label, [Cell(COLUMNS["auroc"].text(entry.get(key))) for key in ("auroc", "auroc_outcomes")]
+         + [Cell(COLUMNS["coverage_80"].text(entry.get("coverage")))])
+        for label, entry in scored.items()
+    ]  # fmt: skip
+    if not rows:
+        return []
+    n = next(iter(scored.values())).get("n_models") or 0
+    return [
+        Sheet(
+            f"{n} joined models with published scores, by the number of random outcomes beside them",
+            "Higher is better: AUROC. P inside: whether P from all outcomes lies in the 80% interval, best near 80%.",
+            ["outcomes", "AUROC, with scores", "AUROC, outcomes alone", "P inside"],
+            ["up", "up", ""],
+            rows,
+        )
+    ]
 
 
 def novelty_sheets(novelty: Mapping[str, Any]) -> list[Sheet]:

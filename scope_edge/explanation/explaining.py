@@ -38,6 +38,11 @@ class Explanation:
         What the logit of P is the sum of.
     factors : tuple of Factor
         What 1 + output_tokens is the product of.
+    evidence : str
+        What the model is known by, in words.
+    top_scores : tuple of (str, float, float)
+        The published scores that say most of it, where they are known: benchmark, score, and the logits by which it
+        moves the model's general ability.
     neighbours : Neighbours
         The anchors that spoke.
     runner_up : RunnerUp or None
@@ -80,6 +85,8 @@ class Explanation:
     novelty: float
     terms: tuple[Term, ...]
     factors: tuple[Factor, ...]
+    evidence: str
+    top_scores: tuple[tuple[str, float, float], ...]
     neighbours: Neighbours
     runner_up: RunnerUp | None
     below: Flip | None
@@ -116,6 +123,7 @@ def explain(decision: Decision) -> Explanation:
             remedy="Make it again: router.route(prompt).explain()",
         )
     column = estimates.models.index(decision.model)
+    card = estimates.candidates.cards[column]
     rule, counted = rule_of(decision), Counted.of(estimates, decision.risk)
     neighbourhood = evidence.estimator.neighbourhood(evidence.encoding)
     breakdown = Breakdown(evidence)
@@ -151,6 +159,8 @@ def explain(decision: Decision) -> Explanation:
         novelty=float(estimates.novelty),
         terms=terms,
         factors=breakdown.factors(decision.model, estimates),
+        evidence=card.evidence,
+        top_scores=card.top_scores,
         neighbours=voices(evidence, neighbourhood, decision.model, residual),
         runner_up=runner_up(decision, rule, counted, breakdown, by_worth=by_worth),
         below=below,

@@ -45,6 +45,8 @@ class RunnerUp:
         "usd" or "p".
     why : str
         What speaks for and against it, in words.
+    evidence, top_scores
+        As of the chosen model.
     terms : tuple of Term
         The terms of its logit, beside the chosen model's.
     """
@@ -58,6 +60,8 @@ class RunnerUp:
     regret: float | None
     regret_in: str
     why: str
+    evidence: str
+    top_scores: tuple[tuple[str, float, float], ...]
     terms: tuple[Term, ...]
 
 
@@ -148,6 +152,7 @@ def runner_up(
     column = estimates.models.index(second.model)
     value = decision.value_usd
     worth = counted.p if value == math.inf else value * counted.p - counted.cost
+    card = candidates.cards[column]
     why = _compared(counted, chosen, column, candidates.dial)
     return RunnerUp(
         model=second.model,
@@ -159,6 +164,8 @@ def runner_up(
         regret=float(worth[chosen] - worth[column]) if by_worth and second.met else None,
         regret_in="p" if value == math.inf else "usd",
         why=why if second.met else f"{why}; it breaks {', '.join(rule.broken(estimates, column))}",
+        evidence=card.evidence,
+        top_scores=card.top_scores,
         terms=breakdown.terms(second.model),
     )
 

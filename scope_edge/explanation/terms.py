@@ -6,7 +6,7 @@ this model's own, by the level of the average model theta0:
     average      l0 mean over all anchors of (a . theta0 - b)
     kind         l0 (a0 . theta0 - b0), less the average
     prompt       l1 ((a - a0) . theta0 - (b - b0))
-    ability      rho (l0 a0 + l2 (a - a0)) . (theta - theta0)
+    ability      rho (l0 a0 + l2 (a - a0)) . (theta - theta0) + l0 (1 - rho) g
     residual     l3 delta
     calibration  (scale - 1) times the sum of these, and the shift
 """

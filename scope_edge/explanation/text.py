@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scope_edge.cards import scores_in_words
 from scope_edge.explanation.steps import beyond
 from scope_edge.names import apart, counted
 from scope_edge.policy.limits import rounded
@@ -14,6 +15,7 @@ from scope_edge.pricing import dollars
 
 if TYPE_CHECKING:
     from scope_edge.explanation.explaining import Explanation
+    from scope_edge.explanation.rivals import RunnerUp
     from scope_edge.explanation.steps import Flip, Step
     from scope_edge.explanation.voices import Voice
 
@@ -60,6 +62,7 @@ def opening(explanation: Explanation) -> Iterator[str]:
             f"{_p(e, e.counted_p)} - {_usd(e, e.counted_cost_usd)} = {dollars(worth)}"
         )
     yield f"novelty {e.novelty:.2f}: {e.novelty:.0%} of known prompts lie closer to their nearest anchors"
+    yield _known(e)
     for limit in e.limits:
         effect = "decides: without it another model would be chosen" if limit.binds else "changes nothing"
         yield f"{limit.name} {limit.value}: rules out {limit.excluded} of {counted(e.candidates, 'model')}, {effect}"
@@ -90,6 +93,12 @@ def _usd(explanation: Explanation, cost_usd: float) -> str:
 def _bound(explanation: Explanation, name: str, without: float) -> float:
     """A limit as the figures were compared with it; `without` if none was set."""
     return next((float(rounded(float(limit.value))) for limit in explanation.limits if limit.name == name), without)
+
+
+def _known(of: Explanation | RunnerUp) -> str:
+    """What a model is known by, and which published scores say most of it."""
+    told = f"known by: {of.evidence}"
+    return f"{told}; general ability moves most by {scores_in_words(of.top_scores)}" if of.top_scores else told
 
 
 def _sigmoid(logit: float) -> float:
@@ -167,6 +176,7 @@ def _second(explanation: Explanation) -> Part:
     if other.regret is not None:
         lost = f"{other.regret * 100:.2g} points of P" if other.regret_in == "p" else dollars(other.regret)
         notes.append(f"Regret, what taking it would lose: {lost}")
+    notes.append(_known(other))
     figures = f"P {_p(explanation, other.p_correct)}, {_usd(explanation, other.cost_usd)}"
     if explanation.risk < 0.5:
         p, cost = _p(explanation, other.counted_p), _usd(explanation, other.counted_cost_usd)

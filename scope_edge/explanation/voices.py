@@ -65,7 +65,7 @@ def voices(evidence: Evidence, neighbourhood: Neighbourhood, model: str, residua
     loadings = anchors.loadings[rows].astype(np.float64)
     logits = loadings[:, : anchors.rank] @ prints.theta_mean[column].astype(np.float64) - loadings[:, anchors.rank]
     predicted = 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
-    codes = prints.scores[rows, column]
+    codes = prints.results(column)[0][rows]
     scores, known = decode_scores(codes).astype(np.float64), codes != MISSING
     information = neighbourhood.information[column] + settings.shrinkage
     shifts = settings.weights[3] * loudness * neighbourhood.residuals[:, column] / information

@@ -93,7 +93,7 @@ class Fingerprinting:
         _check(questions)
         self.name, self.questions, self.ledger, self.limits, self.price = name, list(questions), ledger, limits, price
         self._router = router
-        estimator = router.estimator
+        estimator = router.everyone  # what a join is judged by does not depend on the pool
         anchors = estimator.anchors
         rows = [OutcomeRow(0.0, item.prompt, item.id, weight=item.weight) for item in self.questions]
         places = place(rows, router.encoder, estimator, name)

@@ -7,8 +7,8 @@ from typing import Any
 
 from scope_edge.cards import MAX_PARAMS_B
 from scope_edge.importing.entries import Rejected
-from scope_edge.outcome_rows import MAX_TOKENS
-from scope_edge.outcomes import SPLITS, TRUTHS, meant_split
+from scope_edge.outcome_rows import MAX_TOKENS, TRUTHS
+from scope_edge.outcomes import SPLITS, meant_split
 from scope_edge.pricing import MAX_USD_PER_MTOK, is_date
 from scope_edge.rows import is_missing
 

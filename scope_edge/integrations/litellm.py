@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from scope_edge.errors import MissingExtraError, UnknownModelError
@@ -28,8 +29,10 @@ __all__ = ["ScopeHook", "ScopeRouting"]
 class ScopeRouting(CustomRoutingStrategyBase):
     """A routing strategy for `litellm.Router`: of all its deployments, the one that is worth it.
 
-    A deployment is of the bundle's model that `model_info["scope_model"]` names, else its `model_name`; those of
-    neither are never chosen for `scope`. Where LiteLLM tries again after a failure (`num_retries`), the deployments
+    A deployment is of the bundle's model that `model_info["scope_model"]` names, else its `model_name`, by its name or
+    an alias; those of neither, or of several models, are never chosen for `scope`.
+
+    Where LiteLLM tries again after a failure (`num_retries`), the deployments
     that have failed are left out, so the next best model answers. It does so only within a group of deployments of
     the name that was asked for, so let those that `scope` may choose have the `model_name` "scope".
 
@@ -78,10 +81,10 @@ class ScopeRouting(CustomRoutingStrategyBase):
         if policy is None:
             of_model = [one for one in left if model in (one["model_name"], _id(one))]
         else:
-            known = set(self._router.models)
-            pool = {name for name in map(_scope_model, left) if name in known}
+            models = [_bundle_name(self._router, _scope_model(one)) for one in left]
+            pool = {name for name in models if name is not None}
             chosen = _decide(self._router, policy, pool, request | {"messages": messages or input}).model
-            of_model = [one for one in left if _scope_model(one) == chosen]
+            of_model = [one for one, name in zip(left, models, strict=True) if name == chosen]
         if not of_model:
             raise UnknownModelError(f"No deployment of {model!r} is left", remedy="Add one to the model_list.")
         return random.choice(of_model)
@@ -107,7 +110,7 @@ class ScopeHook(CustomLogger):
     Parameters
     ----------
     models : sequence of str
-        The models of the proxy to choose among, by their names in the bundle.
+        The models of the proxy to choose among, by their names in the bundle or aliases of these.
     policy, router
         As of `ScopeRouting`.
 
@@ -121,8 +124,9 @@ class ScopeHook(CustomLogger):
         super().__init__()
         self._policy = Tradeoff() if policy is None else policy
         self._router = Router.load() if router is None else router
-        self._router.estimator.candidates.find(list(models))
-        self._models = list(models)
+        # The proxy knows the names that are given here, the bundle its own.
+        self._given = {name: name for name in self._router.resolve(list(models))}
+        self._given |= {self._router.resolve(name)[0]: name for name in models if not set(name) & set("*?[")}
 
     async def async_pre_call_hook(
         self,
@@ -136,9 +140,10 @@ class ScopeHook(CustomLogger):
         policy = named_policy(model, self._policy) if isinstance(model, str) else None
         if policy is None or "messages" not in data:
             return data
-        decision = _decide(self._router, policy, self._models, data)
+        decision = _decide(self._router, policy, self._given, data)
         told = {"p_correct": decision.p_correct, "cost_usd": decision.cost_usd, "reason": decision.reason}
-        return data | {"model": decision.model, "metadata": {**(data.get("metadata") or {}), "scope": told}}
+        model = self._given[decision.model]
+        return data | {"model": model, "metadata": {**(data.get("metadata") or {}), "scope": told}}
 
 
 def _decide(router: Router, policy: Policy, models: Iterable[str], request: Mapping[str, Any]) -> Decision:
@@ -148,6 +153,13 @@ def _decide(router: Router, policy: Policy, models: Iterable[str], request: Mapp
     if not pool:
         raise UnknownModelError("No deployment is left whose model is in the bundle", remedy="`scope-edge models`.")
     return router.route(text, policy=policy, models=pool)
+
+
+def _bundle_name(router: Router, model: str) -> str | None:
+    """The name of a model in the bundle; None where it is none of it, or not clear which."""
+    with suppress(UnknownModelError):
+        return router.estimator.candidates.look_up(model)
+    return None
 
 
 def _scope_model(deployment: Mapping[str, Any]) -> str:

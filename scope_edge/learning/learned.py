@@ -43,7 +43,8 @@ class Learned(NamedTuple):
 
     codes (n, dim) int8, scales (n,) float32: the embeddings. loadings (n, n_loadings) float32: a, b, c, d, all float16
     in value. models (n,) int32: columns of the pool. results (n, 4) int16: residual and information, of correctness
-    and of length, in whole units of 1 / UNIT.
+    and of length, in whole units of 1 / UNIT. has_strangers: whether some are of a model that is not in the pool,
+    under the column behind the last.
     """
 
     codes: NDArray[np.int8]
@@ -51,6 +52,13 @@ class Learned(NamedTuple):
     loadings: NDArray[np.float32]
     models: NDArray[np.int32]
     results: NDArray[np.int16]
+    has_strangers: bool = False
+
+    def only(self, columns: NDArray[np.intp], n_models: int) -> Learned:
+        """The same outcomes for a pool of some of its n_models models."""
+        place = np.full(n_models, len(columns), np.int32)
+        place[columns] = np.arange(len(columns), dtype=np.int32)
+        return self._replace(models=place[self.models], has_strangers=True)
 
     def beside(self, z: NDArray[np.float32], k: int, voices: NDArray[np.int32], n_models: int) -> Beside:
         """What the k nearest outcomes say to each embedding, (n, dim) of unit vectors.
@@ -60,10 +68,13 @@ class Learned(NamedTuple):
         k = min(k, len(self.codes))
         rows, cosines = np.empty((len(z), k), np.int32), np.empty((len(z), k), np.float32)
         kernels().topk_cosine(z, self.codes, self.scales, rows, cosines)
-        near, heard = np.zeros((len(z), self.loadings.shape[1] + 3)), np.zeros((len(z), 4 * n_models))
+        width = n_models + self.has_strangers
+        near, heard = np.zeros((len(z), self.loadings.shape[1] + 3)), np.zeros((len(z), 4 * width))
         kernels().hear_learned(
             rows, cosines, voices, self.loadings, self.models, self.results, UNIT, OWN, OTHERS, near, heard
         )
+        if self.has_strangers:
+            heard = np.ascontiguousarray(heard.reshape(-1, 4, width)[:, :, :n_models]).reshape(len(z), 4 * n_models)
         nearest = np.full((len(z), 5), -1, np.float32)
         nearest[:, : min(k, 5)] = cosines[:, :5]
         return Beside(near, heard, nearest)

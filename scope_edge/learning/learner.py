@@ -93,8 +93,10 @@ class Learner:
         anchors, prints = self.base.anchors, self._fingerprints()
         rows = self._sample.rows
         n = len(rows.numbers)
-        scores, lengths = np.full((n, len(prints.cards)), np.nan), np.full((n, len(prints.cards)), np.nan)
-        scores[np.arange(n), rows.models], lengths[np.arange(n), rows.models] = rows.scores, rows.lengths
+        prints = prints.with_results_of(np.unique(rows.models))
+        columns = prints.results_of[rows.models]
+        scores, lengths = np.full((n, prints.scores.shape[1]), np.nan), np.full((n, prints.scores.shape[1]), np.nan)
+        scores[np.arange(n), columns], lengths[np.arange(n), columns] = rows.scores, rows.lengths
         off, counted = self._results[:, 2] / UNIT, self._results[:, 3] > 0
         grown = anchors.with_learned(
             [f"learned:{number}" for number in rows.numbers.tolist()], rows.codes, rows.scales,

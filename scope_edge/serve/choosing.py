@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from scope_edge.budget import Budget
 from scope_edge.bundle import default_bundle, read_bundle
+from scope_edge.candidates import Candidates
 from scope_edge.cards import ModelCard
 from scope_edge.endpoint.usage import Usage
 from scope_edge.errors import ConfigError, PriceError, PromptError, UnknownModelError
@@ -34,17 +36,23 @@ class Chooser:
 
     def __init__(self, config: Config) -> None:
         bundle = read_bundle(config.bundle or default_bundle())
-        prices = {upstream.model: upstream.price for upstream in config.upstreams if upstream.price is not None}
+        cards = [ModelCard.from_json(entry) for entry in bundle.models]
+        model_of = _bundle_names([upstream.model for upstream in config.upstreams], cards)
+        prices = {
+            model_of[upstream.model]: upstream.price
+            for upstream in config.upstreams
+            if upstream.price is not None and upstream.model in model_of
+        }
         # Before the router is made: with each change of a price it goes through the whole journal again.
-        cards = [_priced(ModelCard.from_json(entry), prices) for entry in bundle.models]
+        cards = [_priced(card, prices) for card in cards]
         self.router = Router(replace(bundle, models=[card.to_json() for card in cards]), journal=config.journal)
         self.policy: Policy = config.policy
         self.cooldown = Cooldown(config.cooldown_s)
-        known = {card.model: card.price for card in self.router.cards}
-        self.candidates = [upstream.model for upstream in config.upstreams if upstream.model in known]
+        known = {card.model: card.price for card in cards}
+        self.candidates = list(model_of)
         self.prices: dict[str, Price] = {}
         for upstream in config.upstreams:
-            price = upstream.price or known.get(upstream.model)
+            price = upstream.price or known.get(model_of.get(upstream.model, ""))
             if price is None:
                 raise PriceError(
                     f"No price is known for {upstream.model!r}, which is not in the bundle",
@@ -59,9 +67,12 @@ class Chooser:
                 got=", ".join(self.prices),
                 remedy="`scope-edge models` lists the names that the bundle knows; `add-model` adds one.",
             )
-        pool = self.router.estimator.candidates
-        self._columns = pool.find(self.candidates)
-        self._again_usd = reading_usd(pool.only(self._columns), None)
+        self._models = self.router.resolve([model_of[name] for name in self.candidates])
+        # In the names that clients know, which are those of the configuration.
+        client_name = {model: name for name, model in model_of.items()}
+        own = tuple(replace(self.router.card(model), model=client_name[model]) for model in self._models)
+        self._among = replace(self.router.estimator.candidates, cards=own, known=None)
+        self._again_usd = reading_usd(self._among, None)
         self.budget: Budget | None = config.budget.open(self.policy) if config.budget else None
 
     def rule(self, model: str) -> DecisionRule | None:
@@ -89,7 +100,7 @@ class Chooser:
         PromptError
         """
         asked = prompt_of(request.get("messages"), request.get("tools"))  # type: ignore[arg-type]  # refused there
-        turn = self.router.estimate(asked.text).only(self._columns)
+        turn = replace(self.router.estimate(asked.text, self._models), candidates=self._among)
         return with_history(turn, asked.context_chars / _CHARS_PER_TOKEN, self._again_usd), asked.unread
 
     def decide(self, rule: DecisionRule, estimates: Estimates, failed: Collection[str] = ()) -> Decision:
@@ -146,6 +157,22 @@ class Chooser:
         """
         if self.budget is not None and decision is not None and decision.ticket:
             self.budget.cancel(decision)
+
+
+def _bundle_names(names: Sequence[str], cards: Sequence[ModelCard]) -> dict[str, str]:
+    """The models of the bundle that configured names stand for, by these names, in their order.
+
+    A name that is none of the bundle's, or not clear, is left out; so is an alias of a model that is named otherwise.
+    """
+    current = Candidates(tuple(card for card in cards if card.current), known=Candidates(tuple(cards)))
+    exact = {card.model for card in cards} & set(names)
+    found = dict[str, str]()
+    for name in names:
+        with suppress(UnknownModelError):
+            model = current.look_up(name)
+            if model is not None and (name == model or model not in {*exact, *found.values()}):
+                found[name] = model
+    return found
 
 
 def _priced(card: ModelCard, prices: Mapping[str, Price]) -> ModelCard:

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from scope_edge.errors import ScopeEdgeError
+from scope_edge.pool import PoolName
 from scope_edge.router import Router
 from scope_edge.runtime import without_telemetry
 from scope_edge.speed.machine import warm_kernels
@@ -27,13 +28,13 @@ _IMPORTS = "import time, numpy, onnxruntime, tokenizers\ntold = {'done_at': time
 _FIRST = """
 import sys, time
 from scope_edge import Router
-Router.load(sys.argv[1] or None).route(sys.argv[2])
+Router.load(sys.argv[1] or None, pool=sys.argv[3]).route(sys.argv[2])
 told = {"done_at": time.perf_counter()}
 """
 _WARM_UP = """
 import sys, time
 from scope_edge import Router
-router = Router.load(sys.argv[1] or None)
+router = Router.load(sys.argv[1] or None, pool=sys.argv[3])
 router.route(sys.argv[2])
 started = time.perf_counter()
 router.warmup()
@@ -73,7 +74,7 @@ class WarmUp:
     peak_mb: float | None
 
 
-def time_cold_starts(bundle: str, budget_s: float) -> ColdStart:
+def time_cold_starts(bundle: str, budget_s: float, pool: PoolName = "current") -> ColdStart:
     """Start processes of both kinds in turns; what they read from disk is in the system's cache by then."""
     # Both kinds import onnxruntime alike.
     without_telemetry()
@@ -85,27 +86,27 @@ def time_cold_starts(bundle: str, budget_s: float) -> ColdStart:
             break
         for code, starts in found.items():
             started = time.perf_counter()
-            told = _ask(code + _TELL, bundle, next(prompts))
+            told = _ask(code + _TELL, bundle, next(prompts), pool)
             # The clock is one for all processes, which is why the child may read its end.
             starts.append(Start(told["done_at"] - started, told["peak_mb"]))
     first, imports = _middle(found[_FIRST]), _middle(found[_IMPORTS])
     return ColdStart(first, imports, first.seconds / imports.seconds, len(found[_FIRST]))
 
 
-def time_warm_up(bundle: str) -> WarmUp:
+def time_warm_up(bundle: str, pool: PoolName = "current") -> WarmUp:
     """Time the warm-up of one process; the kernels come from numba's cache if it could write one."""
-    return WarmUp(**_ask(_WARM_UP + _TELL, bundle, next(Prompts(seed=3).of_words(20))))
+    return WarmUp(**_ask(_WARM_UP + _TELL, bundle, next(Prompts(seed=3).of_words(20)), pool))
 
 
-def time_numpy_route(bundle: str, budget_s: float) -> Timing:
+def time_numpy_route(bundle: str, budget_s: float, pool: PoolName = "current") -> Timing:
     """Time decisions of a process that stays on numpy's kernels, on which every process begins."""
     until = time.perf_counter() + budget_s
-    return Timing(**_ask(_NUMPY, bundle, repr(until), environment={"NUMBA_DISABLE_JIT": "1"}))
+    return Timing(**_ask(_NUMPY, bundle, repr(until), pool, environment={"NUMBA_DISABLE_JIT": "1"}))
 
 
-def tell_numpy_route(bundle: str, until: str) -> None:
+def tell_numpy_route(bundle: str, until: str, pool: PoolName) -> None:
     """What a child of `time_numpy_route` does."""
-    router = Router.load(bundle or None)
+    router = Router.load(bundle or None, pool=pool)
     warm_kernels()  # finds the compiler disabled, and not in the middle of the timing
     prompts = Prompts(seed=1).of_words(USUAL_WORDS)
     print(json.dumps(asdict(time_route(router, prompts, float(until) - time.perf_counter()))))

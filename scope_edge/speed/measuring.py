@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scope_edge.errors import UsageError
+from scope_edge.pool import PoolName
 from scope_edge.router import Router
 from scope_edge.speed.fresh import ColdStart, WarmUp, time_cold_starts, time_numpy_route, time_warm_up
 from scope_edge.speed.machine import BundleFacts, KernelFacts, Machine, bundle_facts, this_machine, warm_kernels
@@ -83,7 +84,10 @@ class Report:
 
 
 def measure(
-    bundle: str | Path | None = None, seconds: float = 45.0, on_part: Callable[[str], None] = lambda _: None
+    bundle: str | Path | None = None,
+    seconds: float = 45.0,
+    on_part: Callable[[str], None] = lambda _: None,
+    pool: PoolName = "current",
 ) -> Report:
     """Measure the speed of a bundle on this machine.
 
@@ -95,6 +99,8 @@ def measure(
         About how long it may take, 5 or more. The first warm-up on a machine compiles, for some seconds more.
     on_part : callable, optional
         Is told each of `PARTS` as it begins; nothing is timed meanwhile.
+    pool : "current" or "all"
+        Of the bundle's models; see `Router.load`.
 
     Raises
     ------
@@ -109,7 +115,7 @@ def measure(
     path, prompts = "" if bundle is None else str(bundle), Prompts()
 
     schedule.begin("warming up")
-    router = Router.load(bundle)
+    router = Router.load(bundle, pool=pool)
     router.route(next(prompts.of_words(20)))
     kernels, peak = warm_kernels(), peak_mb()
 
@@ -117,10 +123,10 @@ def measure(
     batch = time_batch(router, prompts.of_words(USUAL_WORDS), schedule.begin(_BATCHES))
     threads = time_threads(router, prompts, schedule.begin("threads"))
     stages = time_stages(router, prompts, schedule.begin("stages"))
-    numpy_route = time_numpy_route(path, schedule.begin("numpy's kernels"))
+    numpy_route = time_numpy_route(path, schedule.begin("numpy's kernels"), pool)
     schedule.begin("a fresh warm-up")
-    warm_up = time_warm_up(path) if kernels.compiled else None
-    cold_start = time_cold_starts(path, schedule.begin("cold starts"))
+    warm_up = time_warm_up(path, pool) if kernels.compiled else None
+    cold_start = time_cold_starts(path, schedule.begin("cold starts"), pool)
     return Report(
         took_s=time.perf_counter() - started,
         machine=this_machine(),

@@ -18,14 +18,17 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from safetensors.numpy import load_file, save_file
 
-from scope_edge import jit
+from scope_edge import jit, multilingual
+from scope_edge.build.linking import covariates
 from scope_edge.bundle import FORMAT, check_target, encoder_hash, write_bundle
 from scope_edge.encoder import check_prompt, slice_text
 from scope_edge.errors import TrainingError
 from scope_edge.fingerprints import Population
 from scope_edge.heldout import HeldOut, project
-from scope_edge.minilm import embed
-from scope_edge.outcomes import OutcomeTable, read_table
+from scope_edge.minilm import TEACHER_DIM, embed
+from scope_edge.multilingual import is_foreign
+from scope_edge.outcomes import ModelRow, OutcomeTable, read_table
+from scope_edge.scorecards import read_scorecards
 from scope_edge.surface import SURFACE_DIM, describe
 from scope_edge.train.export import export_student, parity
 from scope_edge.train.response import Labels, lexical_features, teach
@@ -46,7 +49,11 @@ class Recipe:
     """Everything that decides the result of a training, besides the data.
 
     label_weight: of the raw outcomes beside what the teachers say. A student memorises labels: with
-    full weight, its training prompts look far easier than they are.
+    full weight, its training prompts look far easier than they are. source_balance: a source of n prompts
+    counts as n to the power of 1 minus this, so that a few hundred prompts of real work are not drowned by
+    ten thousand exam questions. bridge_share: of the English texts that the multilingual teacher embeds too,
+    which keeps the languages in one space. foreign_chars: length of the longest text without a label that
+    this teacher, the slowest of all, embeds.
     """
 
     seed: int = 0
@@ -61,6 +68,9 @@ class Recipe:
     student_epochs: int = 14
     teacher_weight: float = 1.0
     label_weight: float = 0.3
+    source_balance: float = 0.5
+    bridge_share: float = 0.05
+    foreign_chars: int = 150
     max_corpus: int | None = None
     correctness_only: tuple[str, ...] = ()
 
@@ -118,13 +128,17 @@ def train(
     labels = Labels(
         scores=table.scores[np.ix_(rows, columns)],
         log_tokens=np.log1p(table.output_tokens[np.ix_(rows, columns)]),
+        sources=table.sources[rows],
+        covariates=_covariates(data, [table.models[column] for column in columns]),
     )
+    weights = np.ones(len(texts), np.float32)
+    weights[: len(rows)] = labels.row_weights(recipe.source_balance)
 
     task = progress.add_task("tokenizer", total=1)
     parts = [slice_text(text, HEAD_CHARS, TAIL_CHARS) for text in texts]
     tokenizer = train_tokenizer(parts[:n_taught], recipe.vocab_size)
     progress.advance(task)
-    embeddings = embed(texts, work / "teacher", progress)
+    embeddings, foreign = _embeddings(texts, len(rows), recipe, work, progress)
 
     jit.warmup()
     task = progress.add_task("lexical features", total=2)
@@ -137,7 +151,9 @@ def train(
     progress.advance(task)
     looks = _standardise(surface, n_taught)
     views = {
-        "what is said": np.concatenate([embeddings * np.float16(20), lexical.astype(np.float16), looks], axis=1),
+        "what is said": np.concatenate(
+            [embeddings * np.float16(20), foreign * np.float16(20), lexical.astype(np.float16), looks], axis=1
+        ),
         "how it is written": np.concatenate([_standardise(trigrams, n_taught), looks], axis=1),
     }
     del lexical
@@ -152,8 +168,9 @@ def train(
     )  # fmt: skip
     taught = slice(n_taught)
     lessons = Lessons(
-        ids[taught], surface[taught], trigrams[taught], embeddings[taught], logits[taught], log_tokens[taught], labels
-    )
+        ids[taught], surface[taught], trigrams[taught], embeddings[taught], foreign[taught], logits[taught],
+        log_tokens[taught], labels, weights[taught],
+    )  # fmt: skip
     student, theta, psi = distil(
         shape, lessons, epochs=recipe.student_epochs, seed=recipe.seed,
         teacher_weight=recipe.teacher_weight, label_weight=recipe.label_weight, progress=progress,
@@ -204,6 +221,32 @@ def train(
     return report
 
 
+def _covariates(data: Path, models: Sequence[ModelRow]) -> NDArray[np.float32]:
+    """What published scores say of the models, (n_models, r); r is 0 without any."""
+    cards = read_scorecards(data)
+    if not cards.series:
+        return np.zeros((len(models), 0), np.float32)
+    found = covariates(cards, [row.model for row in models], [row.base or row.model for row in models])
+    return found.astype(np.float32)
+
+
+def _embeddings(
+    texts: Sequence[str], n_labelled: int, recipe: Recipe, work: Path, progress: Progress
+) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+    """What the English and the multilingual teacher say of the texts, zeros where a text is not for the teacher."""
+    foreign = np.array([is_foreign(text) for text in texts])
+    bridge = np.random.default_rng(recipe.seed).random(len(texts)) < recipe.bridge_share
+    brief = np.array([len(text) <= recipe.foreign_chars for text in texts])
+    labelled = np.arange(len(texts)) < n_labelled
+    english = np.zeros((len(texts), TEACHER_DIM), np.float16)
+    english[~foreign] = embed([texts[i] for i in np.flatnonzero(~foreign).tolist()], work / "minilm", progress)
+    other = np.zeros((len(texts), multilingual.TEACHER_DIM), np.float16)
+    if foreign.any():
+        for_it = np.flatnonzero((foreign & (labelled | brief)) | (bridge & brief))
+        other[for_it] = multilingual.embed([texts[i] for i in for_it.tolist()], work / "multilingual", progress)
+    return english, other
+
+
 def _most_outcomes(table: OutcomeTable) -> int:
     """Of a model that may be trained on, in split=train."""
     counts = np.isfinite(table.scores[table.rows("train")]).sum(axis=0).tolist()
@@ -211,19 +254,28 @@ def _most_outcomes(table: OutcomeTable) -> int:
 
 
 def _corpus(data: Path, prompts: Sequence[str], recipe: Recipe) -> list[str]:
-    """Unlabelled texts that are not (the beginning of) a labelled prompt."""
+    """Texts without labels that are not (the beginning of) a labelled prompt; a limited number, evenly by source."""
     path = data / "corpus.parquet"
     if not path.exists():
         return []
-    texts: list[str] = polars.read_parquet(path, columns=["text"])["text"].to_list()
-    cut = max((len(text or "") for text in texts), default=0)
-    labelled = {prompt[:cut] for prompt in prompts} | {prompt[:cut].strip() for prompt in prompts}
-    fresh = list(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
-    fresh = [text for text in fresh if text not in labelled]
-    if recipe.max_corpus is not None and len(fresh) > recipe.max_corpus:
-        chosen = np.random.default_rng(recipe.seed).permutation(len(fresh))[: recipe.max_corpus]
-        fresh = [fresh[index] for index in sorted(chosen)]
-    return fresh
+    frame = polars.read_parquet(path)
+    sources = frame["source"].to_list() if "source" in frame.columns else [""] * len(frame)
+    source_of: dict[str, str] = {}
+    for text, source in zip(frame["text"].to_list(), sources, strict=True):
+        if text and text.strip():
+            source_of.setdefault(text.strip(), str(source))
+    cut = max(map(len, source_of), default=0)
+    labelled = {prompt[:cut].strip() for prompt in prompts}
+    fresh = [text for text in source_of if text not in labelled]
+    if recipe.max_corpus is None or len(fresh) <= recipe.max_corpus:
+        return fresh
+    rank_within: dict[str, int] = {}
+    order = []
+    for index in np.random.default_rng(recipe.seed).permutation(len(fresh)).tolist():
+        source = source_of[fresh[index]]
+        rank_within[source] = rank_within.get(source, 0) + 1
+        order.append((rank_within[source], index))
+    return [fresh[index] for index in sorted(index for _, index in sorted(order)[: recipe.max_corpus])]
 
 
 def _teach_views(
@@ -242,7 +294,8 @@ def _teach_views(
             logits, log_tokens = teach(
                 features, texts, labels,
                 rank=recipe.rank, length_rank=recipe.length_rank, folds=recipe.folds, seeds=recipe.ensemble_seeds,
-                epochs=recipe.ensemble_epochs, seed=recipe.seed, title=f"teachers: {name}", progress=progress,
+                epochs=recipe.ensemble_epochs, balance=recipe.source_balance, seed=recipe.seed,
+                title=f"teachers: {name}", progress=progress,
             )  # fmt: skip
             cache.mkdir(parents=True, exist_ok=True)
             with whole_file(path) as partial:
@@ -259,8 +312,9 @@ def _name_of(view: str, texts: Sequence[str], labels: Labels, recipe: Recipe) ->
     digest = hashlib.sha256(json.dumps([view, settings, len(texts)]).encode())
     for text in texts:
         digest.update(hashlib.sha256(text.encode()).digest())
-    for outcomes in (labels.scores, labels.log_tokens):
-        digest.update(outcomes.tobytes())
+    for known in (labels.scores, labels.log_tokens, labels.covariates):
+        digest.update(known.tobytes())
+    digest.update("\n".join(labels.sources.tolist()).encode())
     return digest.hexdigest()[:24]
 
 

@@ -14,7 +14,6 @@ carries what generalises and not what was memorised.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +22,8 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 from torch import nn
+
+from scope_edge.outcomes import question_stem
 
 __all__ = ["Labels", "ResponseModel", "lexical_features", "outcome_loss", "teach"]
 
@@ -34,10 +35,23 @@ _USUAL_TOKENS = 200
 
 @dataclass(frozen=True)
 class Labels:
-    """Outcomes of the labelled prompts, shape (n_labelled, n_models), NaN where missing."""
+    """Outcomes of the labelled prompts, shape (n_labelled, n_models), NaN where missing.
+
+    sources (n_labelled,): where each prompt comes from. covariates (n_models, r): what is known of the models beside
+    outcomes, such as their published scores.
+    """
 
     scores: Array
     log_tokens: Array
+    sources: NDArray[np.str_]
+    covariates: Array
+
+    def row_weights(self, balance: float) -> Array:
+        """Weight of each prompt, (n_labelled,), mean 1: its source's number of prompts to the power of -balance."""
+        _, which, size = np.unique(self.sources, return_inverse=True, return_counts=True)
+        weight = size[which].astype(np.float32) ** -balance
+        scaled: Array = weight / weight.mean()
+        return scaled
 
     def tensors(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores and log tokens as tensors."""
@@ -62,10 +76,17 @@ def lexical_features(texts: Sequence[str], n_taught: int, n_components: int, see
 
 
 class ResponseModel(nn.Module):
-    """Loadings from features, latents per model; the first loading is the constant 1 (skill)."""
+    """Loadings from features, latents per model; the first loading is the constant 1 (skill).
 
-    def __init__(self, n_features: int, n_models: int, rank: int, length_rank: int, width: int) -> None:
+    A model's abilities are a linear function of its covariates plus what is its own: a model whose outcomes are of one
+    narrow source has elsewhere the ability that its published scores tell.
+    """
+
+    def __init__(self, n_features: int, covariates: torch.Tensor, rank: int, length_rank: int, width: int) -> None:
         super().__init__()
+        n_models = len(covariates)
+        self.covariates = covariates
+        self.slopes = nn.Parameter(torch.zeros(covariates.shape[1], rank))
         # Half of the inputs and of the hidden units are dropped: rows are few, and a teacher that
         # memorises them is over-confident.
         self.trunk = nn.Sequential(
@@ -81,18 +102,19 @@ class ResponseModel(nn.Module):
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits and log tokens of every model, each of shape (batch, n_models)."""
         a, b, c, d = self.head(self.trunk(features)).split(self.split, dim=1)
-        logits = self.theta[:, 0] + a @ self.theta[:, 1:].T - b
+        theta = self.theta + self.covariates @ self.slopes
+        logits = theta[:, 0] + a @ theta[:, 1:].T - b
         log_tokens = self.psi[:, 0] + c @ self.psi[:, 1:].T + d
         return logits, log_tokens
 
 
 def outcome_loss(
-    logits: torch.Tensor, log_tokens: torch.Tensor, scores: torch.Tensor, lengths: torch.Tensor
+    logits: torch.Tensor, log_tokens: torch.Tensor, scores: torch.Tensor, lengths: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """Cross-entropy plus Huber, each row weighted by 1/sqrt(its outcomes): rows have 2 to 60."""
+    """Cross-entropy plus Huber, each row weighted by its weight / sqrt(its outcomes): rows have 2 to 150."""
 
     def mean(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-        weight = known / known.sum(1, keepdim=True).clamp(min=1).sqrt()
+        weight = weights[:, None] * known / known.sum(1, keepdim=True).clamp(min=1).sqrt()
         return (values * weight).sum() / weight.sum().clamp(min=1e-6)
 
     known, known_length = (~scores.isnan()).float(), (~lengths.isnan()).float()
@@ -111,6 +133,7 @@ def teach(
     folds: int,
     seeds: int,
     epochs: int,
+    balance: float,
     seed: int,
     title: str,
     progress: Progress,
@@ -131,19 +154,21 @@ def teach(
     fold_of = _folds(texts[:n_labelled], folds)
     inputs = torch.from_numpy(features)
     scores, lengths = labels.tensors()
+    covariates, weights = torch.from_numpy(labels.covariates), torch.from_numpy(labels.row_weights(balance))
+    skill, slope = (torch.from_numpy(part) for part in _abilities(labels))
     totals = np.zeros((2, len(features), n_models), np.float32)
     counts = np.zeros((len(features), 1), np.float32)
     task = progress.add_task(title, total=folds * seeds * epochs)
     for member in range(folds * seeds):
         fold = member % folds
         torch.manual_seed(seed * 1000 + member)
-        model = ResponseModel(features.shape[1], n_models, rank, length_rank, width=384)
+        model = ResponseModel(features.shape[1], covariates, rank, length_rank, width=384)
         with torch.no_grad():  # start from the means, which the latents then refine
-            model.theta[:, 0] = torch.logit(_start(scores, 0.5).clamp(0.02, 0.98))
+            model.theta[:, 0], model.slopes[:, 0] = skill, slope
             model.psi[:, 0] = _start(lengths, float(np.log1p(_USUAL_TOKENS)))
         kept = torch.from_numpy(np.flatnonzero(fold_of != fold) if folds > 1 else np.arange(n_labelled))
         latents = [model.theta, model.psi]
-        rest = [*model.trunk.parameters(), *model.head.parameters()]
+        rest = [*model.trunk.parameters(), *model.head.parameters(), model.slopes]
         optimizer = torch.optim.AdamW(
             [{"params": rest, "weight_decay": 0.05}, {"params": latents, "weight_decay": 0.02}], lr=2e-3
         )
@@ -154,7 +179,7 @@ def teach(
             for chosen in kept[torch.randperm(len(kept))].split(batch):
                 optimizer.zero_grad()
                 logits, log_tokens = model(inputs[chosen].float())
-                outcome_loss(logits, log_tokens, scores[chosen], lengths[chosen]).backward()
+                outcome_loss(logits, log_tokens, scores[chosen], lengths[chosen], weights[chosen]).backward()
                 optimizer.step()
                 schedule.step()
             progress.advance(task)
@@ -172,6 +197,29 @@ def teach(
     return totals[0], totals[1]
 
 
+def _abilities(labels: Labels) -> tuple[Array, Array]:
+    """Where skill starts: every model's own (n_models,), and the slopes of the covariates (r,), in logits.
+
+    Models sat different exams, so their mean scores are no scale: the logit of a model's mean on a source is the
+    source's level plus a ridge regression on the covariates and on the model itself, by backfitting.
+    """
+    sources = np.unique(labels.sources)
+    n = np.stack([np.isfinite(labels.scores[labels.sources == name]).sum(axis=0) for name in sources])
+    total = np.stack([np.nansum(labels.scores[labels.sources == name], axis=0) for name in sources])
+    value = np.log((total + 1) / (n - total + 1))
+    weight = n / (n + 10.0)
+    own, slope = np.zeros(n.shape[1]), np.zeros(labels.covariates.shape[1])
+    x = labels.covariates.astype(np.float64)
+    for _ in range(50):
+        level = (weight * (value - own - x @ slope)).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-6)
+        rest = (weight * (value - level[:, None])).sum(axis=0)
+        total_weight = weight.sum(axis=0)
+        slope = np.linalg.solve((x.T * total_weight) @ x + np.eye(len(slope)), x.T @ (rest - total_weight * own))
+        own = (rest - total_weight * (x @ slope)) / (total_weight + 1.0)
+    usual = float((weight * value).sum() / np.maximum(weight.sum(), 1e-6))
+    return (own + usual).astype(np.float32), slope.astype(np.float32)
+
+
 def _start(values: torch.Tensor, usual: float) -> torch.Tensor:
     """The mean of every model, shrunk towards that of all; the usual where nothing is known."""
     known = ~values.isnan()
@@ -184,7 +232,7 @@ def _folds(texts: Sequence[str], folds: int) -> NDArray[np.intp]:
 
     Copies of a question that differ in their options never stand on both sides.
     """
-    stems = [re.sub(r"\W+", " ", re.split(r"\n\(?A[.):]", text)[0].lower()).strip()[:200] for text in texts]
+    stems = [question_stem(text) for text in texts]
     number = {stem: index for index, stem in enumerate(sorted(set(stems)))}
     shuffled = np.random.default_rng(0).permutation(len(number))
     return np.array([shuffled[number[stem]] % folds for stem in stems], np.intp)

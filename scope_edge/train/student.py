@@ -106,15 +106,21 @@ def _pool(vectors: torch.Tensor, weight: torch.Tensor, real: torch.Tensor) -> to
 
 @dataclass(frozen=True)
 class Lessons:
-    """What the student is taught. Rows: first the labelled prompts, then the unlabelled corpus."""
+    """What the student is taught. Rows: first the labelled prompts, then the unlabelled corpus.
+
+    embeddings, foreign (n, 384): of the English and of the multilingual teacher, zeros where a text is not for it.
+    weights (n,): how much the outcomes of each text count.
+    """
 
     ids: Sequence[NDArray[np.int32]]
     surface: NDArray[np.float32]
     trigrams: NDArray[np.float16]
     embeddings: NDArray[np.float16]
+    foreign: NDArray[np.float16]
     logits: NDArray[np.float16]
     log_tokens: NDArray[np.float16]
     labels: Labels
+    weights: NDArray[np.float32]
 
 
 def distil(
@@ -124,8 +130,9 @@ def distil(
     """Train the student; returns it with the model latents theta and psi.
 
     Every batch is half labelled prompts and half corpus. The loss is `teacher_weight` times the sum of
-    1 - cosine to the teacher embedding (through a linear map), cross-entropy to the ensembles'
-    probabilities and Huber to their log tokens, plus `label_weight` times the outcome loss.
+    1 - cosine to each teacher's embedding (through a linear map of its own), cross-entropy to the ensembles'
+    probabilities and Huber to their log tokens, plus `label_weight` times the outcome loss. What is said of
+    outcomes counts as the texts' weights say.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -133,7 +140,8 @@ def distil(
     n_models = lessons.logits.shape[1]
     theta = nn.Parameter(torch.randn(n_models, shape.rank) * 0.1)
     psi = nn.Parameter(torch.randn(n_models, shape.length_rank) * 0.1)
-    to_teacher = nn.Linear(shape.embedding_dim, lessons.embeddings.shape[1], bias=False)
+    teachers = (lessons.embeddings, lessons.foreign)
+    to_teachers = [nn.Linear(shape.embedding_dim, part.shape[1], bias=False) for part in teachers]
     with torch.no_grad():
         theta[:, 0] = torch.from_numpy(lessons.logits.astype(np.float32).mean(0))
         psi[:, 0] = torch.from_numpy(lessons.log_tokens.astype(np.float32).mean(0))
@@ -144,7 +152,7 @@ def distil(
     tables = [student.table.weight, student.weight.weight]
     dense = [*student.trunk.parameters(), *student.spelling.parameters()]
     dense += [*student.embedding.parameters(), *student.head.parameters()]
-    dense += to_teacher.parameters()
+    dense += [parameter for to_teacher in to_teachers for parameter in to_teacher.parameters()]
     optimizer = torch.optim.AdamW(
         [
             {"params": dense, "weight_decay": 0.02},
@@ -171,15 +179,15 @@ def distil(
             logits, log_tokens = a @ theta.T - b[:, None], c @ psi.T + d[:, None]
             taught = torch.from_numpy(lessons.logits[rows].astype(np.float32)).sigmoid()
             sizes = torch.from_numpy(lessons.log_tokens[rows].astype(np.float32))
-            target = torch.from_numpy(lessons.embeddings[rows].astype(np.float32))
-            loss = teacher_weight * (
-                2.0 * (1 - nn.functional.cosine_similarity(to_teacher(z), target)).mean()
-                + 2.0 * nn.functional.binary_cross_entropy_with_logits(logits, taught)
-                + 0.5 * nn.functional.huber_loss(log_tokens, sizes)
-            )
+            weight = torch.from_numpy(lessons.weights[rows])
+            right = nn.functional.binary_cross_entropy_with_logits(logits, taught, reduction="none").mean(1)
+            size = nn.functional.huber_loss(log_tokens, sizes, reduction="none").mean(1)
+            loss = teacher_weight * (weight * (2.0 * right + 0.5 * size)).sum() / weight.sum()
+            for part, to_teacher in zip(teachers, to_teachers, strict=True):
+                loss = loss + teacher_weight * 2.0 * _apart(to_teacher(z), torch.from_numpy(part[rows]).float())
             if n_first:
                 loss = loss + label_weight * outcome_loss(
-                    logits[:n_first], log_tokens[:n_first], scores[labelled], lengths[labelled]
+                    logits[:n_first], log_tokens[:n_first], scores[labelled], lengths[labelled], weight[:n_first]
                 )
             optimizer.zero_grad()
             loss.backward()
@@ -188,6 +196,12 @@ def distil(
             progress.advance(task)
     student.eval()
     return student, theta.detach().numpy().copy(), psi.detach().numpy().copy()
+
+
+def _apart(vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Sum of 1 - cosine over the rows whose target is not zero, divided by all rows."""
+    known = targets.square().sum(1) > 0
+    return (known * (1 - nn.functional.cosine_similarity(vectors, targets))).mean()
 
 
 def pad(rows: Sequence[NDArray[np.int32]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from scope_edge.evaluate.baselines.shrinkage import answer, group_sums, mean_lengths, mean_scores, shrunk, tuned
 from scope_edge.evaluate.cells import Known, Matrix, Predictions
+from scope_edge.evaluate.names import MEANS
 
 __all__ = ["model_by_source_mean", "model_mean", "random_scores"]
 
@@ -40,7 +41,7 @@ def model_by_source_mean(train: Known, val: Known, asked: Known) -> Predictions:
     log_prior, tokens_prior = mean_lengths(train)
     strength = tuned(STRENGTHS, lambda strength: read(train.scores, prior, strength, val), val.scores)
     return answer(
-        "model by source mean",
+        MEANS,
         len(asked.scores),
         read(train.scores, prior, strength, asked),
         read(train.log_tokens, log_prior, strength, asked),
