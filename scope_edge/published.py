@@ -31,7 +31,7 @@ Float = NDArray[np.float64]
 
 EFFECTIVE_ITEMS = 200
 """How many questions a score counts as, and no more than there are anchors: what the loadings miss of a benchmark is
-common to all of its questions. 100 to 300 were best in trials."""
+common to all of its questions."""
 
 STEPS = 50
 SETTLED = 1e-6
